@@ -1,0 +1,57 @@
+//! The JavaScript interpreter: QuickJS-ng behind the world `thimble:runtime/interpreter`.
+//!
+//! The build runs `wizer-initialize` once and freezes the memory, so an instance begins with the runtime started and the
+//! boot JavaScript (`boot/`) evaluated. The server then calls `load` once and `invoke` any number of times. It may take
+//! an image of the memory after `load` and fork instances from it: whatever belongs to one instance (random seed, clock
+//! base, environment) is therefore fetched again by the first `invoke` (`instance.rs`).
+
+mod allocator;
+mod classify;
+mod failure;
+mod host;
+mod instance;
+mod invoke;
+mod js;
+mod json;
+mod load;
+mod modules;
+mod natives;
+mod reactor;
+mod scan;
+mod tasks;
+
+mod bindings {
+    wit_bindgen::generate!({
+        path: ["../../../wit/deps/io", "../../../wit/deps/clocks", "../../../wit/deps/random", "../../../wit/thimble"],
+        world: "thimble:runtime/interpreter",
+        generate_all,
+    });
+}
+
+use bindings::exports::thimble::runtime::guest::{Failure, Guest, Loaded, Source};
+
+struct Interpreter;
+
+impl Guest for Interpreter {
+    fn load(source: Source) -> Result<Loaded, Failure> {
+        js::enter();
+        load::load(source)
+    }
+
+    fn invoke(entry: Option<String>, event: String) -> Result<String, Failure> {
+        js::enter();
+        invoke::invoke(entry.as_deref(), event)
+    }
+}
+
+bindings::export!(Interpreter with_types_in bindings);
+
+/// Starts the interpreter. Runs in the build, where every import traps.
+#[unsafe(export_name = "wizer-initialize")]
+extern "C" fn initialise() {
+    instance::while_initialising(|| {
+        js::start(&allocator::FUNCTIONS);
+        js::enter();
+        natives::boot();
+    });
+}

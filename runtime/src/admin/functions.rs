@@ -1,0 +1,293 @@
+//! Functions and settings of workspaces: create, replace, read, remove.
+
+use super::{Admin, Answer, Shared, json};
+use crate::deployment::document::{Document, StoredFunction};
+use crate::deployment::spec::{FunctionSpec, Kind, WorkspaceSpec};
+use crate::error::RequestError;
+use crate::pipeline::request;
+use crate::routing::Name;
+use crate::workspace::registry::RegistryError;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::response::IntoResponse;
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json as value};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// `GET /v2/functions`
+pub(super) async fn list(State(admin): Shared, headers: HeaderMap) -> Answer {
+    let identity = admin.pipeline.tokens.identify(&headers)?;
+    let mut names = admin.pipeline.registry.store.metadata.workspaces().await?;
+    names.retain(|name| identity.sees(name));
+    json(StatusCode::OK, &value!({ "workspaces": names }))
+}
+
+/// `POST /v2/functions/{workspace}`: puts these functions and settings in the place of what was there.
+pub(super) async fn deploy(
+    State(admin): Shared,
+    Path(workspace): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let workspace = Name::workspace(&workspace)?;
+    admin.authorize(&headers, &workspace)?;
+    let body = admin.body(body, admin.pipeline.limits.request_size).await?;
+    let spec: WorkspaceSpec = request::json(&body)?;
+    let checked = spec.check(&admin.pipeline.limits)?;
+    let change = admin.pipeline.registry.change(&workspace).await;
+    let before = admin.stored(&workspace).await?;
+    admin.deploy(&change, &workspace, checked.document, before.as_ref(), checked.files).await?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// `GET /v2/functions/{workspace}`: a body that could be deployed again.
+pub(super) async fn read(State(admin): Shared, Path(workspace): Path<String>, headers: HeaderMap) -> Answer {
+    let workspace = Name::workspace(&workspace)?;
+    admin.authorize(&headers, &workspace)?;
+    let document = admin.pipeline.registry.document(&workspace).await?;
+    let mut functions = Map::new();
+    for function in &document.functions {
+        functions.insert(function.name.to_string(), admin.shown(function).await?);
+    }
+    let mut shown = Map::from_iter([("functions".to_string(), Value::Object(functions))]);
+    shown.extend(Settings::of(&document).shown());
+    json(StatusCode::OK, &shown)
+}
+
+/// `DELETE /v2/functions/{workspace}`
+pub(super) async fn remove(State(admin): Shared, Path(workspace): Path<String>, headers: HeaderMap) -> Answer {
+    let workspace = Name::workspace(&workspace)?;
+    admin.authorize(&headers, &workspace)?;
+    let registry = &admin.pipeline.registry;
+    let _change = registry.change(&workspace).await;
+    if !registry.store.metadata.remove(workspace.as_str()).await? {
+        return Err(RegistryError::NoWorkspace(workspace).into());
+    }
+    let replaced = registry.loaded(&workspace).await;
+    registry.forget(&workspace).await;
+    if let Some(replaced) = replaced {
+        admin.retire(&replaced.deployment);
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// A workspace's settings.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    egress: Vec<String>,
+}
+
+impl Settings {
+    fn of(document: &Document) -> Self {
+        Self { env: document.env.clone(), egress: document.egress.clone() }
+    }
+
+    /// The settings that say something.
+    fn shown(&self) -> Map<String, Value> {
+        let mut shown = Map::new();
+        if !self.env.is_empty() {
+            shown.insert("env".into(), value!(self.env));
+        }
+        if !self.egress.is_empty() {
+            shown.insert("egress".into(), value!(self.egress));
+        }
+        shown
+    }
+}
+
+/// `GET /v2/functions/{workspace}/settings`
+pub(super) async fn read_settings(State(admin): Shared, Path(workspace): Path<String>, headers: HeaderMap) -> Answer {
+    let workspace = Name::workspace(&workspace)?;
+    admin.authorize(&headers, &workspace)?;
+    json(StatusCode::OK, &Settings::of(&admin.pipeline.registry.document(&workspace).await?))
+}
+
+/// `PUT /v2/functions/{workspace}/settings`: a new deployment of the same functions.
+pub(super) async fn put_settings(
+    State(admin): Shared,
+    Path(workspace): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let workspace = Name::workspace(&workspace)?;
+    admin.authorize(&headers, &workspace)?;
+    let body = admin.body(body, admin.pipeline.limits.request_size).await?;
+    let settings: Settings = request::json(&body)?;
+    let change = admin.pipeline.registry.change(&workspace).await;
+    let before = admin.pipeline.registry.document(&workspace).await?;
+    let document = Document { env: settings.env, egress: settings.egress, functions: before.functions.clone() };
+    document.check(&admin.pipeline.limits)?;
+    // The environment may decide what the top level does, so everything is loaded anew.
+    admin.deploy(&change, &workspace, document, None, HashMap::new()).await?;
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// `GET /v2/functions/{workspace}/{function}`
+pub(super) async fn read_one(
+    State(admin): Shared,
+    Path((workspace, function)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let (workspace, function) = (Name::workspace(&workspace)?, Name::function(&function)?);
+    admin.authorize(&headers, &workspace)?;
+    let document = admin.pipeline.registry.document(&workspace).await?;
+    let stored = document.function(&function).ok_or_else(|| no_function(&workspace, &function))?;
+    json(StatusCode::OK, &admin.shown(stored).await?)
+}
+
+/// What a bare upload may say besides its code.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    timeout: Option<u64>,
+    memory: Option<u64>,
+    fuel: Option<u64>,
+}
+
+/// `PUT /v2/functions/{workspace}/{function}`: one function, in JSON or as its bare code by its media type.
+pub(super) async fn put_one(
+    State(admin): Shared,
+    Path((workspace, function)): Path<(String, String)>,
+    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let (workspace, function) = (Name::workspace(&workspace)?, Name::function(&function)?);
+    admin.authorize(&headers, &workspace)?;
+    let Query(asked) = asked.map_err(|error| {
+        RequestError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_request",
+            format!("the query is not understood: {}", error.body_text()),
+        )
+    })?;
+    let (stored, code) = admin.uploaded(&headers, body, &function, asked).await?;
+
+    let change = admin.pipeline.registry.change(&workspace).await;
+    let before = admin.stored(&workspace).await?;
+    let is_new = before.as_ref().is_none_or(|document| document.function(&function).is_none());
+    let mut document = before.clone().unwrap_or_default();
+    let files = HashMap::from([(stored.code, code)]);
+    document.put(stored);
+    document.check(&admin.pipeline.limits)?;
+    let version = admin.deploy(&change, &workspace, document, before.as_ref(), files).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    json(status, &value!({ "workspace": workspace, "function": function, "version": version }))
+}
+
+/// `DELETE /v2/functions/{workspace}/{function}`
+pub(super) async fn remove_one(
+    State(admin): Shared,
+    Path((workspace, function)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
+    let (workspace, function) = (Name::workspace(&workspace)?, Name::function(&function)?);
+    admin.authorize(&headers, &workspace)?;
+    let change = admin.pipeline.registry.change(&workspace).await;
+    let before = admin.pipeline.registry.document(&workspace).await?;
+    before.function(&function).ok_or_else(|| no_function(&workspace, &function))?;
+    let mut document = before.clone();
+    document.functions.retain(|there| there.name != function);
+    admin.deploy(&change, &workspace, document, Some(&before), HashMap::new()).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn no_function(workspace: &Name, function: &Name) -> RequestError {
+    let message = format!("there is no function `{function}` in the workspace `{workspace}`");
+    RequestError::new(StatusCode::NOT_FOUND, "function_not_found", message)
+}
+
+impl Admin {
+    /// The stored document, if the workspace is there.
+    async fn stored(&self, workspace: &Name) -> Result<Option<Document>, RequestError> {
+        match self.pipeline.registry.document(workspace).await {
+            Ok(document) => Ok(Some(document)),
+            Err(RegistryError::NoWorkspace(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn uploaded(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        function: &Name,
+        asked: Asked,
+    ) -> Result<(StoredFunction, Arc<[u8]>), RequestError> {
+        let limits = &self.pipeline.limits;
+        let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let source = async |language, body: Body| {
+            let body = self.body(body, limits.request_size).await?;
+            let code = String::from_utf8(body.into()).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                RequestError::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "invalid_source",
+                    format!("the source is not UTF-8 (at byte {at})"),
+                )
+            })?;
+            Ok::<_, RequestError>(FunctionSpec::bare(code, language))
+        };
+        let mut spec = match media.as_str() {
+            "application/json" => {
+                let body = self.body(body, limits.request_size).await?;
+                request::json::<FunctionSpec>(&body)?
+            }
+            "text/javascript" | "application/javascript" | "application/x-javascript" => {
+                source(Kind::JavaScript, body).await?
+            }
+            "text/x-python" | "text/python" | "application/x-python" | "application/x-python-code" => {
+                source(Kind::Python, body).await?
+            }
+            "application/wasm" => {
+                let wasm: Bytes = self.body(body, limits.upload_size).await?;
+                let mut spec = FunctionSpec::bare(String::new(), Kind::Wasm);
+                spec.code = base64::engine::general_purpose::STANDARD.encode(&wasm);
+                spec
+            }
+            _ => {
+                let message = format!(
+                    "the Content-Type is `{}`; a function is sent as application/json, text/javascript, text/x-python or \
+                     application/wasm",
+                    media.escape_debug()
+                );
+                return Err(RequestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+            }
+        };
+        spec.timeout = asked.timeout.or(spec.timeout);
+        spec.memory = asked.memory.or(spec.memory);
+        spec.fuel = asked.fuel.or(spec.fuel);
+        Ok(spec.check(function.clone())?)
+    }
+
+    /// A function as it could be deployed again.
+    async fn shown(&self, function: &StoredFunction) -> Result<Value, RequestError> {
+        let code: Vec<u8> = self.pipeline.registry.store.blobs.get(function.code).await?;
+        let code = match function.language {
+            Kind::Wasm => base64::engine::general_purpose::STANDARD.encode(code),
+            Kind::JavaScript | Kind::Python => String::from_utf8_lossy(&code).into_owned(),
+        };
+        let mut shown =
+            Map::from_iter([("code".to_string(), value!(code)), ("language".to_string(), value!(function.language))]);
+        let mut optional = |name: &str, setting: Option<Value>| {
+            if let Some(setting) = setting {
+                shown.insert(name.into(), setting);
+            }
+        };
+        optional("parameters", function.parameters.clone().map(Value::Object));
+        optional("description", function.description.clone().map(Value::String));
+        optional("timeout", function.limits.timeout.map(Value::from));
+        optional("memory", function.limits.memory.map(Value::from));
+        optional("fuel", function.limits.fuel.map(Value::from));
+        Ok(Value::Object(shown))
+    }
+}

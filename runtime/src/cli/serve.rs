@@ -1,0 +1,152 @@
+//! `thimble serve`: from settings to a server that listens, and its clean end.
+
+use super::Serve;
+use crate::admin::Admin;
+use crate::auth::Tokens;
+use crate::config::{Config, Settings};
+use crate::engine::artefacts::Artefacts;
+use crate::engine::compiler::Compiler;
+use crate::engine::{Engines, Metering};
+use crate::host_api::filesystem::TmpRoot;
+use crate::host_api::turn::Turns;
+use crate::instance::Factory;
+use crate::instance::pool::{Bounds, Pools};
+use crate::interpreters::{Interpreters, Language};
+use crate::limits;
+use crate::pipeline::Pipeline;
+use crate::pipeline::request::Bodies;
+use crate::record::Counters;
+use crate::server::Server;
+use crate::store::Store;
+use crate::workspace::admission::Gates;
+use crate::workspace::registry::Registry;
+use anyhow::Context;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Threads for file access and name resolution. Small: strangers decide how often they are used.
+const BLOCKING_THREADS: usize = 64;
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(super) fn run(flags: Serve) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("THIMBLE_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+    let settings = settings(flags)?;
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .context("the process cannot start its threads")?;
+    let workers = runtime.metrics().num_workers();
+    runtime.block_on(serve(settings, workers))?;
+    // What still blocks a thread now is a file operation of a guest: nothing to wait for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
+
+fn settings(flags: Serve) -> anyhow::Result<Settings> {
+    let default = Path::new("thimble.toml");
+    let mut config = match &flags.config {
+        Some(path) => Config::read(path)?,
+        None if default.exists() => Config::read(default)?,
+        None => Config::default(),
+    };
+    config.overlay_environment(|name| std::env::var(name).ok())?;
+    config.listen = flags.listen.or(config.listen);
+    config.data = flags.data.or(config.data);
+    config.compiled = flags.compiled.or(config.compiled);
+    Ok(config.check()?)
+}
+
+/// Guests' files and connections are bounded by limits of their own; the process must have room for all of them.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if setrlimit(Resource::Nofile, limit).is_err() {
+        tracing::warn!("the limit on open files cannot be raised");
+    }
+}
+
+async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
+    // Signals count from here on, so that none is lost while the server starts.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let listener =
+        TcpListener::bind(settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
+
+    let live = settings.warm_instances.saturating_add(settings.limits.concurrency);
+    let engines = Arc::new(Engines::new(live));
+    let artefacts = Artefacts::open(&settings.compiled)?;
+    let interpreters = Arc::new(Interpreters::new(engines.clone(), artefacts.clone()));
+    let (store, ()) =
+        tokio::try_join!(async { anyhow::Ok(Store::open(&settings.data).await?) }, make_ready(interpreters.clone()),)?;
+    let tmp =
+        TmpRoot::open(&settings.tmp).with_context(|| format!("cannot use the folder {}", settings.tmp.display()))?;
+    let compiler = Compiler::new(artefacts);
+    let registry =
+        Arc::new(Registry::new(Arc::new(store), engines.clone(), compiler, Arc::new(tmp), settings.limits.clone()));
+    let factory = Factory { engines, interpreters, turns: Turns::new(workers) };
+    let bounds = Bounds {
+        instances: settings.warm_instances,
+        memory: settings.warm_memory,
+        idle_expiry: settings.idle_expiry,
+        live,
+    };
+    let pipeline = Arc::new(Pipeline {
+        tokens: Tokens::new(settings.tokens),
+        registry: registry.clone(),
+        gates: Gates::new(&settings.limits, settings.python_concurrency),
+        pools: Pools::new(factory, bounds),
+        counters: Counters::default(),
+        bodies: Bodies::new(settings.limits.request_size),
+        limits: settings.limits,
+    });
+    let admin = Admin::new(pipeline.clone());
+    let server = Server { pipeline: pipeline.clone(), control: admin.clone().router() };
+    let sweeper = tokio::spawn(sweep(pipeline.pools.clone()));
+
+    let address = listener.local_addr()?;
+    if pipeline.tokens.is_open() && !address.ip().is_loopback() {
+        tracing::warn!("no tokens are configured: everyone who reaches {address} may deploy and run code");
+    }
+    // Tools wait for this line, so it goes to standard output, and nothing else does.
+    println!("thimble {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+    let stopped = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        admin.stop();
+    };
+    server.run(listener, stopped).await;
+    sweeper.abort();
+    pipeline.pools.clear();
+    registry.store.metadata.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Compiles the interpreters where that has not been done, off the executor's threads.
+async fn make_ready(interpreters: Arc<Interpreters>) -> anyhow::Result<()> {
+    let made = tokio::task::spawn_blocking(move || {
+        Language::ALL.iter().try_for_each(|language| interpreters.get(*language, Metering::Epoch).map(drop))
+    });
+    Ok(made.await??)
+}
+
+async fn sweep(pools: Arc<Pools>) {
+    let mut beat = tokio::time::interval(limits::SURPLUS_EXPIRY / 3);
+    loop {
+        beat.tick().await;
+        pools.shrink();
+    }
+}

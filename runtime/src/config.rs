@@ -1,0 +1,357 @@
+//! `Config` is what was written (file, environment, flags); `Settings` is what was checked, and all that others see.
+//!
+//! Later sources win: built-in defaults, `thimble.toml`, environment, flags.
+
+use crate::auth::{Right, Token};
+use crate::limits::{self, ByteSize, ServerLimits};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings as written. An unknown name is an error: a misspelt limit must not be a missing one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `host:port`.
+    pub listen: Option<String>,
+    /// Folder of all that is durable.
+    pub data: Option<PathBuf>,
+    /// Folder of the compiled interpreters; `compiled` in the data folder if not named.
+    pub compiled: Option<PathBuf>,
+    /// Folder of the invocations' `/tmp`; `tmp` in the data folder if not named.
+    pub tmp: Option<PathBuf>,
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    #[serde(default)]
+    pub instances: InstancesConfig,
+    #[serde(default)]
+    pub tokens: Vec<TokenConfig>,
+}
+
+/// `[limits]`: sizes as `"512kb"`, times in milliseconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    pub timeout_ms: Option<u64>,
+    pub python_timeout_ms: Option<u64>,
+    pub memory_mib: Option<u64>,
+    pub request_size: Option<String>,
+    pub upload_size: Option<String>,
+    pub response_size: Option<String>,
+    pub log_size: Option<String>,
+    pub tmp_size: Option<String>,
+    pub cache_size: Option<String>,
+    pub total_cache_size: Option<String>,
+    pub concurrency: Option<u32>,
+    pub workspace_concurrency: Option<u32>,
+}
+
+/// `[instances]`: how many stay warm, and for how long.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstancesConfig {
+    pub warm: Option<u32>,
+    pub warm_memory: Option<String>,
+    pub idle_expiry_s: Option<u64>,
+    /// Python invocations that run at once; others wait for their turn.
+    pub python_concurrency: Option<usize>,
+}
+
+/// `[[tokens]]`: who may call. Without any, everyone who reaches the port may do everything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenConfig {
+    pub name: String,
+    /// SHA-256 of the bearer token, in hexadecimal: the token itself is never written down.
+    pub sha256: String,
+    /// Workspaces by name, or `*`.
+    pub workspaces: Vec<String>,
+    pub rights: Vec<Right>,
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub compiled: PathBuf,
+    pub tmp: PathBuf,
+    pub limits: ServerLimits,
+    pub warm_instances: u32,
+    pub warm_memory: ByteSize,
+    pub idle_expiry: Duration,
+    pub python_concurrency: Option<NonZeroUsize>,
+    pub tokens: Vec<Token>,
+}
+
+/// What is wrong with the settings, and where it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} is not a valid configuration", path.display())]
+    Parse { path: PathBuf, source: toml::de::Error },
+    #[error("{name} is `{value}`; expected {expected}")]
+    Value { name: &'static str, value: String, expected: &'static str },
+}
+
+/// Environment variables of the functions microservice that configure what Thimble does not have.
+const WITHOUT_EFFECT: [(&str, &str); 10] = [
+    ("PYTHON_API_URL", "Python runs inside this server"),
+    ("PYTHON_BUILTIN_MODULES", "all of Python's standard library in the interpreter may be imported"),
+    ("PYTHON_PACKAGES_AUTO_INSTALL", "Python packages are not installed by this version"),
+    ("PYTHON_PACKAGES_DIR", "Python packages are not installed by this version"),
+    ("PYTHON_PACKAGES_WHITELIST_IMPORT", "Python packages are not installed by this version"),
+    ("NODEJS_BUILTIN_MODULES", "Node's built-in modules are not offered by this version"),
+    ("NODEJS_PACKAGES_WHITELIST_IMPORT", "npm packages are not installed by this version"),
+    ("NODEJS_PACKAGES_BLACKLIST_IMPORT", "npm packages are not installed by this version"),
+    ("SHARED_NODE_MODULES_DIRECTORY", "npm packages are not installed by this version"),
+    ("UPDATE_SCRIPTS_ON_STARTUP", "what is deployed needs no update"),
+];
+
+impl Config {
+    /// Reads `thimble.toml`.
+    #[expect(clippy::disallowed_methods, reason = "the configuration is read once, before there is anything to scope")]
+    pub fn read(path: &std::path::Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.into(), source })
+    }
+
+    /// Lays the environment over what is there. The names are those of the functions microservice.
+    pub fn overlay_environment(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+        let number = |name: &'static str| -> Result<Option<u64>, ConfigError> {
+            match variable(name).filter(|value| !value.is_empty()) {
+                None => Ok(None),
+                Some(value) => match value.trim().parse() {
+                    Ok(number) => Ok(Some(number)),
+                    Err(_) => Err(ConfigError::Value { name, value, expected: "a whole number" }),
+                },
+            }
+        };
+        if let Some(port) = number("PORT")? {
+            let host =
+                self.listen.as_deref().and_then(|listen| listen.rsplit_once(':')).map_or("127.0.0.1", |(host, _)| host);
+            self.listen = Some(format!("{host}:{port}"));
+        }
+        if let Some(folder) = variable("FUNCTIONS_STORAGE_FILESYSTEM_DIRPATH").filter(|folder| !folder.is_empty()) {
+            self.data = Some(folder.into());
+        }
+        let limits = &mut self.limits;
+        limits.timeout_ms = number("FUNCTIONS_RUN_TIMEOUT")?.or(limits.timeout_ms);
+        limits.python_timeout_ms = number("PYTHON_FUNCTIONS_RUN_TIMEOUT")?.or(limits.python_timeout_ms);
+        if let Some(heap) = number("NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB")? {
+            limits.memory_mib = Some(heap.saturating_add(limits::JAVASCRIPT_OVERHEAD.0 >> 20));
+        }
+        if let Some(size) = variable("REQUEST_MAX_SIZE").filter(|size| !size.is_empty()) {
+            limits.request_size = Some(size);
+        }
+        let count = |name: &'static str| -> Result<Option<u32>, ConfigError> {
+            number(name)?
+                .map(|count| {
+                    u32::try_from(count).map_err(|_| ConfigError::Value {
+                        name,
+                        value: count.to_string(),
+                        expected: "a whole number below 2^32",
+                    })
+                })
+                .transpose()
+        };
+        let instances = &mut self.instances;
+        instances.warm = count("FUNCTIONS_WORKERS_MAX_LRU")?.or(instances.warm);
+        instances.idle_expiry_s = number("INACTIVE_NODE_WORKER_DELETION_TIMEOUT")?.or(instances.idle_expiry_s);
+        if let Some(kernels) = count("KERNEL_POOL_SIZE")? {
+            instances.python_concurrency = Some(kernels as usize);
+        }
+        for (name, reason) in WITHOUT_EFFECT {
+            if variable(name).is_some() {
+                tracing::warn!(variable = name, "environment variable has no effect: {reason}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks everything and fills in the defaults.
+    pub fn check(self) -> Result<Settings, ConfigError> {
+        let listen = self.listen.unwrap_or_else(|| "127.0.0.1:4000".into());
+        let listen = listen.parse().map_err(|_| ConfigError::Value {
+            name: "listen",
+            value: listen,
+            expected: "an address and a port, such as 127.0.0.1:4000",
+        })?;
+        let data = self.data.unwrap_or_else(|| "data".into());
+        let warm_instances = self.instances.warm.unwrap_or(limits::DEFAULT_WARM_INSTANCES);
+        within("instances.warm (FUNCTIONS_WORKERS_MAX_LRU)", u64::from(warm_instances), 1, 20_000)?;
+        let python_concurrency = match self.instances.python_concurrency {
+            None => None,
+            Some(count) => Some(NonZeroUsize::new(count).ok_or_else(|| ConfigError::Value {
+                name: "instances.python_concurrency (KERNEL_POOL_SIZE)",
+                value: "0".into(),
+                expected: "at least 1",
+            })?),
+        };
+        Ok(Settings {
+            listen,
+            compiled: self.compiled.unwrap_or_else(|| data.join("compiled")),
+            tmp: self.tmp.unwrap_or_else(|| data.join("tmp")),
+            data,
+            limits: self.limits.check()?,
+            warm_instances,
+            warm_memory: size("instances.warm_memory", self.instances.warm_memory, limits::DEFAULT_WARM_MEMORY)?,
+            idle_expiry: Duration::from_secs(match self.instances.idle_expiry_s {
+                None => limits::DEFAULT_IDLE_EXPIRY.as_secs(),
+                Some(seconds) => within(
+                    "instances.idle_expiry_s (INACTIVE_NODE_WORKER_DELETION_TIMEOUT)",
+                    seconds,
+                    1,
+                    30 * 24 * 3600,
+                )?,
+            }),
+            python_concurrency,
+            tokens: self.tokens.into_iter().map(TokenConfig::check).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl LimitsConfig {
+    fn check(self) -> Result<ServerLimits, ConfigError> {
+        let defaults = ServerLimits::default();
+        let bounds = (limits::MIN_TIMEOUT.as_millis() as u64, limits::MAX_TIMEOUT.as_millis() as u64);
+        let timeout = |name, asked: Option<u64>, default: Duration| match asked {
+            None => Ok(default),
+            Some(ms) => within(name, ms, bounds.0, bounds.1).map(Duration::from_millis),
+        };
+        let request_size = size("limits.request_size (REQUEST_MAX_SIZE)", self.request_size, defaults.request_size)?;
+        within("limits.request_size (REQUEST_MAX_SIZE)", request_size.0, 1, limits::MAX_REQUEST_SIZE.0)?;
+        let memory = match self.memory_mib {
+            None => defaults.memory,
+            Some(mib) => ByteSize::mib(within(
+                "limits.memory_mib (NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB)",
+                mib,
+                limits::MIN_MEMORY.0 >> 20,
+                limits::MAX_MEMORY.0 >> 20,
+            )?),
+        };
+        let at_least_one = |name, asked: Option<u32>, default: u32| match asked {
+            None => Ok(default),
+            Some(count) => within(name, u64::from(count), 1, 20_000).map(|count| count as u32),
+        };
+        Ok(ServerLimits {
+            timeout: timeout("limits.timeout_ms (FUNCTIONS_RUN_TIMEOUT)", self.timeout_ms, defaults.timeout)?,
+            python_timeout: timeout(
+                "limits.python_timeout_ms (PYTHON_FUNCTIONS_RUN_TIMEOUT)",
+                self.python_timeout_ms,
+                defaults.python_timeout,
+            )?,
+            memory,
+            request_size,
+            upload_size: size("limits.upload_size", self.upload_size, defaults.upload_size)?,
+            response_size: size("limits.response_size", self.response_size, defaults.response_size)?,
+            log_size: size("limits.log_size", self.log_size, defaults.log_size)?,
+            tmp_size: size("limits.tmp_size", self.tmp_size, defaults.tmp_size)?,
+            cache_size: size("limits.cache_size", self.cache_size, defaults.cache_size)?,
+            total_cache_size: size("limits.total_cache_size", self.total_cache_size, defaults.total_cache_size)?,
+            concurrency: at_least_one("limits.concurrency", self.concurrency, defaults.concurrency)?,
+            workspace_concurrency: at_least_one(
+                "limits.workspace_concurrency",
+                self.workspace_concurrency,
+                defaults.workspace_concurrency,
+            )?,
+        })
+    }
+}
+
+impl TokenConfig {
+    fn check(self) -> Result<Token, ConfigError> {
+        Token::new(self.name, &self.sha256, self.workspaces, self.rights).ok_or(ConfigError::Value {
+            name: "tokens.sha256",
+            value: self.sha256,
+            expected: "64 hexadecimal digits, for example from `printf %s TOKEN | sha256sum`",
+        })
+    }
+}
+
+fn size(name: &'static str, written: Option<String>, default: ByteSize) -> Result<ByteSize, ConfigError> {
+    match written {
+        None => Ok(default),
+        Some(value) => ByteSize::parse(&value).ok_or(ConfigError::Value {
+            name,
+            value,
+            expected: "a size such as 512kb, 1mb or 2gb",
+        }),
+    }
+}
+
+fn within(name: &'static str, value: u64, min: u64, max: u64) -> Result<u64, ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(value);
+    }
+    let expected = if value < min { "a larger number" } else { "a smaller number" };
+    Err(ConfigError::Value { name, value: value.to_string(), expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let mut config = Config::default();
+        let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string());
+        config.overlay_environment(find)?;
+        config.check()
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_functions_microservice() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.listen.port(), 4000);
+        assert_eq!(settings.limits.timeout, Duration::from_secs(20));
+        assert_eq!(settings.limits.request_size, ByteSize::mib(1));
+        assert_eq!(settings.limits.memory, ByteSize::mib(128));
+        assert_eq!(settings.warm_instances, 500);
+        assert_eq!(settings.idle_expiry, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn its_environment_variables_have_their_effect() {
+        let settings = settings(&[
+            ("PORT", "4100"),
+            ("FUNCTIONS_RUN_TIMEOUT", "1500"),
+            ("PYTHON_FUNCTIONS_RUN_TIMEOUT", "2500"),
+            ("FUNCTIONS_WORKERS_MAX_LRU", "7"),
+            ("NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB", "200"),
+            ("INACTIVE_NODE_WORKER_DELETION_TIMEOUT", "60"),
+            ("REQUEST_MAX_SIZE", "3mb"),
+            ("FUNCTIONS_STORAGE_FILESYSTEM_DIRPATH", "elsewhere"),
+            ("KERNEL_POOL_SIZE", "3"),
+        ])
+        .unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:4100");
+        assert_eq!(settings.limits.timeout.as_millis(), 1500);
+        assert_eq!(settings.limits.python_timeout.as_millis(), 2500);
+        assert_eq!(settings.warm_instances, 7);
+        assert_eq!(settings.limits.memory, ByteSize::mib(228));
+        assert_eq!(settings.idle_expiry.as_secs(), 60);
+        assert_eq!(settings.limits.request_size, ByteSize::mib(3));
+        assert_eq!(settings.data, PathBuf::from("elsewhere"));
+        assert_eq!(settings.python_concurrency.map(NonZeroUsize::get), Some(3));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named() {
+        for (name, value) in [
+            ("PORT", "http"),
+            ("PORT", "70000"),
+            ("FUNCTIONS_RUN_TIMEOUT", "0"),
+            ("FUNCTIONS_WORKERS_MAX_LRU", "-1"),
+            ("REQUEST_MAX_SIZE", "much"),
+            ("REQUEST_MAX_SIZE", "10gb"),
+            ("KERNEL_POOL_SIZE", "0"),
+        ] {
+            let error = settings(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) || error.contains("listen"), "{name}={value}: {error}");
+        }
+        assert!(toml::from_str::<Config>("listn = \"x\"").unwrap_err().to_string().contains("listn"));
+    }
+}

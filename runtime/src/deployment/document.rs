@@ -1,0 +1,88 @@
+//! What is stored of a deployment: one JSON document a workspace, its code elsewhere by hash.
+
+use super::spec::Kind;
+use crate::limits::AskedLimits;
+use crate::routing::Name;
+use crate::store::blobs::Hash;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A workspace's functions and settings, as stored.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Document {
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    #[serde(default)]
+    pub egress: Vec<String>,
+    pub functions: Vec<StoredFunction>,
+}
+
+/// A function, as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredFunction {
+    pub name: Name,
+    pub language: Kind,
+    pub code: Hash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub limits: AskedLimits,
+    /// What the first load found out.
+    pub callable: bool,
+    #[serde(default)]
+    pub entries: Vec<String>,
+}
+
+impl StoredFunction {
+    /// The names of the declared parameters, in order.
+    pub fn parameter_names(&self) -> Option<Vec<String>> {
+        self.parameters.as_ref().map(|parameters| parameters.keys().cloned().collect())
+    }
+}
+
+impl Document {
+    pub fn function(&self, name: &Name) -> Option<&StoredFunction> {
+        self.functions.iter().find(|function| function.name == *name)
+    }
+
+    /// Puts a function in, in the place of the one of that name.
+    pub fn put(&mut self, function: StoredFunction) {
+        match self.functions.iter_mut().find(|there| there.name == function.name) {
+            Some(there) => *there = function,
+            None => self.functions.push(function),
+        }
+    }
+
+    /// The hashes of all code.
+    pub fn files(&self) -> Vec<Hash> {
+        self.functions.iter().map(|function| function.code).collect()
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Name::function(&text).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Hash::parse(&text).ok_or_else(|| de::Error::custom("not a hash"))
+    }
+}

@@ -1,0 +1,187 @@
+//! Compiling what users upload, in a child process with limits on memory, CPU and time.
+//!
+//! The time that Cranelift takes is not bounded by the size of its input, and a compiler is a large target: so the
+//! server never compiles a stranger's code itself. The child is this same program, started as `thimble compile`.
+
+use super::artefacts::{ArtefactError, Artefacts};
+use super::{Engines, Metering, Origin, config};
+use crate::limits;
+use std::process::Stdio;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// Compiles uploads, a few at a time.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    artefacts: Artefacts,
+    turns: Arc<Semaphore>,
+}
+
+/// Why an upload has no compiled form.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The author's fault; the text says what is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    #[error("this is compiled code, which is not accepted; upload the WebAssembly itself")]
+    Precompiled,
+    #[error("compiling it takes more than {} s or {}", limits::COMPILE_TIMEOUT.as_secs(), limits::COMPILE_MEMORY)]
+    TooExpensive,
+    #[error("the compiler could not be run")]
+    Run(#[source] std::io::Error),
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+}
+
+/// The name of the hidden subcommand.
+pub const SUBCOMMAND: &str = "compile";
+/// The child's exit code for an input that is not acceptable; its standard error says why.
+const EXIT_INVALID: i32 = 3;
+/// The child's exit code for compiled code.
+const EXIT_PRECOMPILED: i32 = 4;
+/// No compiled component is larger: some 20 times the largest upload.
+const MAX_CODE: u64 = 1 << 30;
+
+impl Compiler {
+    pub fn new(artefacts: Artefacts) -> Self {
+        Self { artefacts, turns: Arc::new(Semaphore::new(limits::CONCURRENT_COMPILATIONS)) }
+    }
+
+    /// The compiled form of an upload; from the cache where the same bytes were compiled before.
+    pub async fn component(
+        &self,
+        engines: &Engines,
+        wasm: &[u8],
+        metering: Metering,
+    ) -> Result<Component, CompileError> {
+        let engine = engines.get(Origin::Uploads, metering);
+        let name = self.artefacts.name(engine, (Origin::Uploads, metering), blake3::hash(wasm).as_bytes());
+        if let Some(component) = self.artefacts.load(engine, &name)? {
+            return Ok(component);
+        }
+        let _turn = self.turns.acquire().await.map_err(|_| CompileError::TooExpensive)?;
+        if let Some(component) = self.artefacts.load(engine, &name)? {
+            return Ok(component);
+        }
+        let code = run_child(wasm, metering).await?;
+        self.artefacts.store(&name, &code)?;
+        drop(code);
+        self.artefacts
+            .load(engine, &name)?
+            .ok_or_else(|| CompileError::Run(std::io::Error::other("compiled code vanished")))
+    }
+}
+
+async fn run_child(wasm: &[u8], metering: Metering) -> Result<Vec<u8>, CompileError> {
+    #[expect(clippy::disallowed_methods, reason = "the compiler is this same program")]
+    let program = std::env::current_exe().map_err(CompileError::Run)?;
+    let mut child = tokio::process::Command::new(program)
+        .arg(SUBCOMMAND)
+        .args((metering == Metering::Fuel).then_some("--fuel"))
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(CompileError::Run)?;
+    let missing = || CompileError::Run(std::io::Error::other("the compiler has no pipes"));
+    let mut stdin = child.stdin.take().ok_or_else(missing)?;
+    let stdout = child.stdout.take().ok_or_else(missing)?;
+    let stderr = child.stderr.take().ok_or_else(missing)?;
+    let work = async {
+        let (mut code, mut complaint) = (Vec::new(), Vec::new());
+        let feed = async {
+            // A child that has read enough to refuse closes its end; its exit code tells why.
+            let _ = stdin.write_all(wasm).await;
+            drop(stdin);
+        };
+        let (mut stdout, mut stderr) = (stdout.take(MAX_CODE), stderr.take(8 << 10));
+        let (_, code_read, complaint_read) =
+            tokio::join!(feed, stdout.read_to_end(&mut code), stderr.read_to_end(&mut complaint));
+        code_read.and(complaint_read).map_err(CompileError::Run)?;
+        let status = child.wait().await.map_err(CompileError::Run)?;
+        match status.code() {
+            Some(0) => Ok(code),
+            Some(EXIT_INVALID) => Err(CompileError::Invalid(String::from_utf8_lossy(&complaint).trim().into())),
+            Some(EXIT_PRECOMPILED) => Err(CompileError::Precompiled),
+            _ => {
+                tracing::warn!(%status, stderr = %String::from_utf8_lossy(&complaint), "the compiler's process died");
+                Err(CompileError::TooExpensive)
+            }
+        }
+    };
+    match tokio::time::timeout(limits::COMPILE_TIMEOUT, work).await {
+        Ok(done) => done,
+        Err(_) => Err(CompileError::TooExpensive),
+    }
+}
+
+/// The child's whole work: WebAssembly from standard input, compiled code to standard output. Answers the exit code.
+pub fn child(metering: Metering) -> i32 {
+    use std::io::{Read, Write};
+    restrict();
+    let mut wasm = Vec::new();
+    if std::io::stdin().read_to_end(&mut wasm).is_err() {
+        return 1;
+    }
+    if Engine::detect_precompiled(&wasm).is_some() {
+        return EXIT_PRECOMPILED;
+    }
+    let compiled = component_of(&wasm).and_then(|component| {
+        let engine = Engine::new(&config(Origin::Uploads, metering, 1)).map_err(|error| format!("{error:#}"))?;
+        engine.precompile_component(&component).map_err(|error| format!("{error:#}"))
+    });
+    match compiled {
+        Ok(code) => match std::io::stdout().write_all(&code) {
+            Ok(()) => 0,
+            Err(_) => 1,
+        },
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            EXIT_INVALID
+        }
+    }
+}
+
+/// A component as it is; a core module that was built for WASI preview 1, adapted; text format, translated.
+fn component_of(upload: &[u8]) -> Result<Vec<u8>, String> {
+    let wasm = wat::parse_bytes(upload).map_err(|error| format!("this is no WebAssembly: {error}"))?;
+    if wasm.get(4..8) != Some(&[1, 0, 0, 0]) {
+        return Ok(wasm.into_owned());
+    }
+    let module = wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(&wasm)
+        .and_then(|encoder| {
+            encoder.adapter(
+                wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+            )
+        })
+        .and_then(|mut encoder| encoder.encode());
+    module.map_err(|error| {
+        format!(
+            "this core module is no command for WASI preview 1, the only kind of core module that can be run: {error:#}"
+        )
+    })
+}
+
+fn restrict() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let limit = |value| Rlimit { current: Some(value), maximum: Some(value) };
+    for (resource, value) in [
+        (Resource::As, limits::COMPILE_MEMORY.0),
+        (Resource::Cpu, limits::COMPILE_CPU.as_secs()),
+        (Resource::Core, 0),
+        (Resource::Fsize, 0),
+    ] {
+        if setrlimit(resource, limit(value)).is_err() {
+            eprintln!("the compiler's limits could not be set");
+            std::process::exit(1);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! From a stage's error to what a caller reads: status, code, text, and whose fault it is. The one place that knows both.
+
+use crate::auth::AuthError;
+use crate::context::milliseconds;
+use crate::deployment::AssembleError;
+use crate::deployment::spec::SpecError;
+use crate::deployment::upload::UploadError;
+use crate::engine::compiler::CompileError;
+use crate::host_api::log::Log;
+use crate::instance::StartError;
+use crate::instance::failure::{Failure, FailureKind};
+use crate::invoke::event::AnswerError;
+use crate::routing::RoutingError;
+use crate::store::StoreError;
+use crate::workspace::admission::AdmissionError;
+use crate::workspace::registry::RegistryError;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A request that is answered with an error.
+#[derive(Debug)]
+pub struct RequestError {
+    pub status: StatusCode,
+    /// For programs: stable.
+    pub code: &'static str,
+    /// For people: what was wrong, where, and what to do about it.
+    pub message: String,
+    pub details: Option<Value>,
+    pub retry_after: Option<Duration>,
+}
+
+impl RequestError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: None, retry_after: None }
+    }
+
+    /// Ours: the caller reads the id to report, the server's log has the rest.
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        let id = uuid::Uuid::now_v7();
+        let mut causes = String::new();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            causes.push_str(&format!(": {inner}"));
+            cause = inner.source();
+        }
+        tracing::error!(incident = %id, "{error}{causes}");
+        let message = format!("the server failed; its log has the reason under the incident {id}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// The answer, with what the function had printed by then and how long it took.
+    pub fn respond(&self, log: Option<&Log>, took: Duration) -> Response<Bytes> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            code: &'a str,
+            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            details: Option<&'a Value>,
+        }
+        let shown = Shown { code: self.code, message: &self.message, details: self.details.as_ref() };
+        let mut body = br#"{"error":"#.to_vec();
+        serde_json::to_writer(&mut body, &shown).expect("strings can always be written to memory");
+        body.extend_from_slice(br#","logs":"#);
+        match log {
+            Some(log) => log.append_json(&mut body),
+            None => body.extend_from_slice(b"[]"),
+        }
+        body.extend_from_slice(format!(r#","duration":{}}}"#, milliseconds(took)).as_bytes());
+        let mut response = Response::new(body.into());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<AuthError> for RequestError {
+    fn from(error: AuthError) -> Self {
+        let (status, code) = match &error {
+            AuthError::Missing | AuthError::Unknown => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            AuthError::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<RoutingError> for RequestError {
+    fn from(error: RoutingError) -> Self {
+        let (status, code) = match &error {
+            RoutingError::Name { .. } | RoutingError::Reserved(_) => (StatusCode::BAD_REQUEST, "invalid_name"),
+            RoutingError::NoSuchPath => (StatusCode::NOT_FOUND, "not_found"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<StoreError> for RequestError {
+    fn from(error: StoreError) -> Self {
+        let mut answer = Self::internal(&error);
+        (answer.status, answer.code) = (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable");
+        answer
+    }
+}
+
+impl From<RegistryError> for RequestError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::NoWorkspace(_) => Self::new(StatusCode::NOT_FOUND, "workspace_not_found", error.to_string()),
+            RegistryError::Store(error) => error.into(),
+            RegistryError::Upload { ref function, ref source } => {
+                let message = format!("function `{function}`: {source}");
+                match upload_code(source) {
+                    Some((status, code)) => Self::new(status, code, message),
+                    None => Self::internal(&error),
+                }
+            }
+            RegistryError::NotText(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_source", format!("{error}: it must be UTF-8"))
+            }
+            RegistryError::Assemble(AssembleError::MissingCode(_)) => Self::internal(&error),
+            RegistryError::Assemble(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_setting", error.to_string())
+            }
+        }
+    }
+}
+
+fn upload_code(error: &UploadError) -> Option<(StatusCode, &'static str)> {
+    Some(match error {
+        UploadError::Compile(CompileError::Invalid(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_component"),
+        UploadError::Compile(CompileError::Precompiled) => (StatusCode::BAD_REQUEST, "unsupported_artifact"),
+        UploadError::Compile(CompileError::TooExpensive) => (StatusCode::UNPROCESSABLE_ENTITY, "too_expensive"),
+        UploadError::UnknownImport(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_import"),
+        UploadError::NoHandler { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "no_handler"),
+        UploadError::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_component"),
+        UploadError::Compile(CompileError::Run(_) | CompileError::Artefact(_)) => return None,
+    })
+}
+
+impl From<SpecError> for RequestError {
+    fn from(error: SpecError) -> Self {
+        match error {
+            SpecError::Name(error) => error.into(),
+            other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_setting", other.to_string()),
+        }
+    }
+}
+
+impl From<AdmissionError> for RequestError {
+    fn from(error: AdmissionError) -> Self {
+        let (status, code) = match &error {
+            AdmissionError::NoFunction { .. } => (StatusCode::NOT_FOUND, "function_not_found"),
+            AdmissionError::NoEntry { .. } => (StatusCode::BAD_REQUEST, "entry_required"),
+            AdmissionError::WorkspaceBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            AdmissionError::ServerBusy => (StatusCode::SERVICE_UNAVAILABLE, "capacity"),
+        };
+        Self { retry_after: error.retry_after(), ..Self::new(status, code, error.to_string()) }
+    }
+}
+
+impl From<AnswerError> for RequestError {
+    fn from(error: AnswerError) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "invalid_response", error.to_string())
+    }
+}
+
+impl From<StartError> for RequestError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Function(failure) => failure.into(),
+            StartError::NoRoom => Self {
+                retry_after: Some(Duration::from_secs(1)),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "capacity", "the server has no room for another instance")
+            },
+            StartError::Host(error) => Self::internal(error.as_ref()),
+            StartError::Interpreter(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl FailureKind {
+    /// The code in the API.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax_error",
+            Self::NoHandler => "no_handler",
+            Self::Thrown => "function_error",
+            Self::NoSuchEntry => "function_not_found",
+            Self::BadArguments => "bad_arguments",
+            Self::NotJson => "result_not_json",
+            Self::NeverSettles => "never_settles",
+            Self::StackOverflow => "stack_overflow",
+            Self::Memory => "memory_limit",
+            Self::Timeout => "timeout",
+            Self::Fuel => "fuel_exhausted",
+            Self::ResultTooLarge => "result_too_large",
+            Self::Trap => "trap",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadArguments => StatusCode::BAD_REQUEST,
+            Self::NoSuchEntry => StatusCode::NOT_FOUND,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Syntax | Self::NoHandler => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl Failure {
+    /// What the caller is told besides code and message.
+    pub fn details(&self) -> Option<Value> {
+        let mut details = serde_json::Map::new();
+        if let Some(name) = &self.name {
+            details.insert("name".into(), json!(name));
+        }
+        if let Some(stack) = &self.stack {
+            details.insert("stack".into(), json!(stack));
+        }
+        if let Some(place) = &self.position {
+            details.insert("file".into(), json!(place.file));
+            details.insert("line".into(), json!(place.line));
+            details.insert("column".into(), json!(place.column));
+            details.insert("text".into(), json!(place.text));
+        }
+        (!details.is_empty()).then_some(Value::Object(details))
+    }
+}
+
+impl From<Failure> for RequestError {
+    fn from(failure: Failure) -> Self {
+        let details = failure.details();
+        Self { details, ..Self::new(failure.kind.status(), failure.kind.code(), failure.message) }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a guest may ask the host for: one file for each WIT interface, and `State`, the `T` of every `Store<T>`.
+//!
+//! A state belongs to one instance, and so to one function of one workspace. What belongs to one invocation is in
+//! [`Invocation`], put in by [`State::begin`] and taken out by [`State::finish`].
+
+pub mod bindings;
+pub mod cache;
+mod clocks;
+mod context;
+pub mod egress;
+pub mod filesystem;
+pub mod functions;
+mod http;
+pub mod linker;
+pub mod log;
+pub mod memory;
+pub mod reactor;
+pub mod secrets;
+pub mod turn;
+pub mod wasi;
+
+use crate::limits::InvocationLimits;
+use crate::routing::Name;
+use std::sync::Arc;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// What the functions of a workspace share, over all deployments. Lives as long as the server.
+#[derive(Debug)]
+pub struct Shared {
+    pub cache: cache::Cache,
+    pub secrets: secrets::Secrets,
+}
+
+/// What the instances of one function may reach.
+#[derive(Debug)]
+pub struct Grants {
+    pub workspace: Name,
+    pub function: Name,
+    /// The deployment's version.
+    pub version: Arc<str>,
+    pub limits: InvocationLimits,
+    /// The workspace's environment, the system's variables first.
+    pub environment: Arc<[(String, String)]>,
+    pub egress: Arc<egress::Egress>,
+    pub shared: Arc<Shared>,
+    /// Where invocations get their `/tmp`.
+    pub tmp: Arc<filesystem::TmpRoot>,
+}
+
+/// What belongs to one invocation.
+#[derive(Clone)]
+pub struct Invocation {
+    pub id: Uuid,
+    pub deadline: Instant,
+    /// How many functions called each other to get here; 0 from outside.
+    pub depth: u8,
+    /// The caller's name, where it has one.
+    pub caller: Option<Arc<str>>,
+    /// The log of the outermost invocation: what called functions print stands in it too.
+    pub log: Arc<log::Log>,
+    /// How this invocation calls other functions. None while a function is being loaded.
+    pub callee: Option<Arc<dyn functions::Callee>>,
+}
+
+/// The host's side of one instance.
+pub struct State {
+    pub grants: Arc<Grants>,
+    pub memory: memory::MemoryMeter,
+    pub(crate) invocation: Option<Invocation>,
+    pub(crate) reactor: reactor::Reactor,
+    pub(crate) wasi: wasi::Wasi,
+    pub(crate) turn: turn::Turn,
+}
+
+impl State {
+    pub fn new(grants: Arc<Grants>, turns: &turn::Turns) -> Self {
+        Self {
+            memory: memory::MemoryMeter::new(grants.limits.memory),
+            wasi: wasi::Wasi::new(grants.clone()),
+            turn: turns.turn(),
+            grants,
+            invocation: None,
+            reactor: reactor::Reactor::default(),
+        }
+    }
+
+    /// Gives a command its standard streams. To be called before the guest runs.
+    pub(crate) fn set_stdio(&mut self, stdio: wasi::Stdio) {
+        self.wasi.set_stdio(stdio);
+    }
+
+    /// An invocation starts.
+    pub fn begin(&mut self, invocation: Invocation) {
+        self.memory.begin();
+        self.wasi.attach(invocation.log.clone());
+        self.invocation = Some(invocation);
+    }
+
+    /// The invocation is over: whatever it left under way is cancelled.
+    pub fn finish(&mut self) {
+        self.reactor.clear();
+        self.turn.release();
+        self.wasi.detach();
+        self.memory.end();
+        self.invocation = None;
+    }
+
+    /// What the invocation that just ended may have left in `/tmp`.
+    pub fn files_to_remove(&mut self) -> Option<Arc<filesystem::TmpDir>> {
+        self.wasi.files_to_remove()
+    }
+
+    /// The epoch has gone on while the guest ran.
+    pub fn tick(&mut self) -> wasmtime::UpdateDeadline {
+        self.turn.tick()
+    }
+
+    pub(crate) fn running(&self) -> wasmtime::Result<&Invocation> {
+        self.invocation.as_ref().ok_or_else(|| wasmtime::Error::msg("the host was called outside an invocation"))
+    }
+}

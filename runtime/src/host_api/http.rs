@@ -1,0 +1,262 @@
+//! The interface `http`: outgoing requests of a guest, as operations of its reactor.
+
+use super::State;
+use super::bindings::thimble::runtime::http as wit;
+use super::egress::{EgressError, Fetched, Redirect};
+use super::reactor::{Completion, TooMany, fetch_turns};
+use crate::limits;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
+use wit::{Failure, FailureCode};
+
+/// The exchanges of one invocation.
+#[derive(Default)]
+pub(crate) struct Exchanges {
+    bodies: HashMap<u64, Body>,
+    sent: u32,
+    turns: Option<Arc<Semaphore>>,
+}
+
+/// A body between two reads; its turn is held until it ends or is closed.
+pub(crate) struct Body {
+    incoming: Incoming,
+    _turn: OwnedSemaphorePermit,
+}
+
+/// What `send` came to.
+pub(crate) struct Responded {
+    outcome: Result<(Fetched, OwnedSemaphorePermit), EgressError>,
+    charged: usize,
+}
+
+/// What `read` came to.
+pub(crate) struct ChunkRead {
+    number: u64,
+    outcome: Result<Option<(Bytes, Body)>, hyper::Error>,
+}
+
+/// What an exchange costs the host besides its request: buffers of the connection.
+const EXCHANGE: usize = 2 * limits::FETCH_CHUNK;
+
+/// Headers that the connection sets itself; a guest's are left out, as `fetch` has it.
+const OWN_HEADERS: [HeaderName; 9] = [
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::TE,
+    header::TRAILER,
+    header::EXPECT,
+    header::PROXY_AUTHORIZATION,
+];
+
+impl Exchanges {
+    pub(super) fn in_use(&self) -> bool {
+        !self.bodies.is_empty()
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.sent = 0;
+        self.turns = None;
+    }
+
+    fn turns(&mut self) -> Arc<Semaphore> {
+        self.turns.get_or_insert_with(fetch_turns).clone()
+    }
+}
+
+fn fail(code: FailureCode, message: impl Into<String>) -> Failure {
+    Failure { code, message: message.into() }
+}
+
+fn unknown() -> Failure {
+    fail(FailureCode::UnknownOperation, "this operation or body is not known, or not finished")
+}
+
+fn too_many() -> Failure {
+    fail(FailureCode::LimitExceeded, format!("{} operations are under way already", limits::MAX_OPERATIONS))
+}
+
+impl From<EgressError> for Failure {
+    fn from(error: EgressError) -> Self {
+        let code = match &error {
+            EgressError::InvalidUrl { .. } => FailureCode::InvalidRequest,
+            EgressError::HostProhibited { .. } | EgressError::AddressProhibited { .. } => {
+                FailureCode::DestinationProhibited
+            }
+            EgressError::NotResolved { .. } => FailureCode::NameNotResolved,
+            EgressError::Connection { .. } => FailureCode::ConnectionFailed,
+            EgressError::Tls { .. } => FailureCode::TlsFailed,
+            EgressError::Protocol { .. } => FailureCode::InvalidResponse,
+            EgressError::TooManyRedirects | EgressError::RedirectRefused { .. } => FailureCode::RedirectRefused,
+        };
+        fail(code, error.to_string())
+    }
+}
+
+/// A request, checked.
+struct Checked {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Bytes,
+    redirect: Redirect,
+}
+
+fn check(request: wit::Request) -> Result<Checked, Failure> {
+    let refuse = |message: String| fail(FailureCode::InvalidRequest, message);
+    if request.url.len() > limits::MAX_URL {
+        return Err(refuse(format!("the URL is longer than {} bytes", limits::MAX_URL)));
+    }
+    let url = Url::parse(&request.url).map_err(|error| refuse(format!("`{}` is no URL: {error}", request.url)))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(refuse(format!("the scheme `{}` is not http or https", url.scheme())));
+    }
+    let method = Method::from_bytes(request.method.as_bytes())
+        .ok()
+        .filter(|method| *method != Method::CONNECT && *method != Method::TRACE)
+        .ok_or_else(|| refuse(format!("the method `{}` cannot be sent", request.method.escape_debug())))?;
+    let size: usize = request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size as u64 > limits::MAX_FETCH_HEADERS.0 || request.headers.len() > limits::MAX_HEADERS {
+        return Err(fail(
+            FailureCode::LimitExceeded,
+            format!("the headers are more than {} or {} fields", limits::MAX_FETCH_HEADERS, limits::MAX_HEADERS),
+        ));
+    }
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
+    for (name, value) in &request.headers {
+        let wrong = || refuse(format!("the header `{}` is not well formed", name.escape_debug()));
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        let value = HeaderValue::from_bytes(&latin1(value).ok_or_else(wrong)?).map_err(|_| wrong())?;
+        if !OWN_HEADERS.contains(&name) {
+            headers.append(name, value);
+        }
+    }
+    let agent = HeaderValue::from_static(concat!("Thimble/", env!("CARGO_PKG_VERSION")));
+    headers.entry(header::USER_AGENT).or_insert(agent);
+    let redirect = match request.redirect {
+        wit::Redirect::Follow => Redirect::Follow,
+        wit::Redirect::Manual => Redirect::Manual,
+        wit::Redirect::Error => Redirect::Error,
+    };
+    Ok(Checked { method, url, headers, body: request.body.into(), redirect })
+}
+
+fn latin1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
+}
+
+impl State {
+    fn send_request(&mut self, request: wit::Request) -> Result<u64, Failure> {
+        let request = check(request)?;
+        if self.reactor.http.sent >= limits::MAX_FETCHES {
+            let message = format!("one invocation may send {} requests", limits::MAX_FETCHES);
+            return Err(fail(FailureCode::LimitExceeded, message));
+        }
+        let charged = EXCHANGE + request.body.len();
+        if !self.memory.charge(charged) {
+            return Err(fail(FailureCode::LimitExceeded, "there is no memory left to send this request"));
+        }
+        let egress = self.grants.egress.clone();
+        let turns = self.reactor.http.turns();
+        let started = self.reactor.start(async move {
+            let exchange = async {
+                let turn = turns.acquire_owned().await.expect("these turns are never closed");
+                let Checked { method, url, headers, body, redirect } = request;
+                Ok((egress.fetch(method, url, headers, body, redirect).await?, turn))
+            };
+            Completion::Response(Responded { outcome: exchange.await, charged })
+        });
+        match started {
+            Ok(operation) => {
+                self.reactor.http.sent += 1;
+                Ok(operation)
+            }
+            Err(TooMany) => {
+                self.memory.release(charged);
+                Err(too_many())
+            }
+        }
+    }
+
+    fn take_response(&mut self, operation: u64) -> Result<wit::Response, Failure> {
+        let Some(Completion::Response(responded)) = self.reactor.take(operation) else { return Err(unknown()) };
+        self.memory.release(responded.charged);
+        let (fetched, turn) = responded.outcome?;
+        let (head, incoming) = fetched.response.into_parts();
+        let headers = head.headers.iter();
+        let headers = headers.map(|(name, value)| {
+            (name.as_str().to_string(), value.as_bytes().iter().map(|byte| char::from(*byte)).collect())
+        });
+        let response = wit::Response {
+            status: head.status.as_u16(),
+            url: fetched.url.into(),
+            redirected: fetched.redirected,
+            headers: headers.collect(),
+            body: self.reactor.number(),
+        };
+        self.reactor.http.bodies.insert(response.body, Body { incoming, _turn: turn });
+        Ok(response)
+    }
+
+    fn start_read(&mut self, number: u64) -> Result<u64, Failure> {
+        let mut body = self.reactor.http.bodies.remove(&number).ok_or_else(unknown)?;
+        let started = self.reactor.start(async move {
+            let outcome = loop {
+                match body.incoming.frame().await {
+                    None => break Ok(None),
+                    Some(Err(error)) => break Err(error),
+                    // Trailers are left out, as `fetch` has it.
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) if !data.is_empty() => break Ok(Some((data, body))),
+                        _ => {}
+                    },
+                }
+            };
+            Completion::Chunk(ChunkRead { number, outcome })
+        });
+        started.map_err(|TooMany| too_many())
+    }
+
+    fn take_chunk(&mut self, operation: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(Completion::Chunk(read)) = self.reactor.take(operation) else { return Err(unknown()) };
+        match read.outcome {
+            Ok(None) => Ok(None),
+            Ok(Some((data, body))) => {
+                self.reactor.http.bodies.insert(read.number, body);
+                Ok(Some(data.into()))
+            }
+            Err(error) => Err(fail(FailureCode::ConnectionFailed, format!("the response broke off: {error}"))),
+        }
+    }
+}
+
+impl wit::Host for State {
+    fn send(&mut self, request: wit::Request) -> wasmtime::Result<Result<u64, Failure>> {
+        Ok(self.send_request(request))
+    }
+
+    fn receive(&mut self, operation: u64) -> wasmtime::Result<Result<wit::Response, Failure>> {
+        Ok(self.take_response(operation))
+    }
+
+    fn read(&mut self, body: u64) -> wasmtime::Result<Result<u64, Failure>> {
+        Ok(self.start_read(body))
+    }
+
+    fn chunk(&mut self, operation: u64) -> wasmtime::Result<Result<Option<Vec<u8>>, Failure>> {
+        Ok(self.take_chunk(operation))
+    }
+
+    fn close(&mut self, body: u64) -> wasmtime::Result<()> {
+        self.reactor.http.bodies.remove(&body);
+        Ok(())
+    }
+}

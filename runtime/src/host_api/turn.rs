@@ -1,0 +1,66 @@
+//! Turns on the CPU for guests that compute: what keeps 500 endless loops from slowing a stranger's short call.
+//!
+//! At its first epoch tick a guest yields to the executor; from its second on it must get one of as many turns as there
+//! are workers, first come first served, and give it back a tick later. So at most that many computing guests stand in
+//! the executor's queue at once, and a new request waits for one slice at most.
+
+use std::sync::{Arc, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::UpdateDeadline;
+
+/// The turns of the server.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+/// One instance's part in them.
+#[derive(Debug)]
+pub struct Turn {
+    turns: Turns,
+    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    slices: u32,
+}
+
+impl Turns {
+    /// As many turns as the executor has workers.
+    pub fn new(workers: usize) -> Self {
+        Self(Arc::new(Semaphore::new(workers.max(1))))
+    }
+
+    pub(crate) fn turn(&self) -> Turn {
+        Turn { turns: self.clone(), held: Arc::default(), slices: 0 }
+    }
+}
+
+impl Turn {
+    /// What an epoch tick does to a guest that runs.
+    pub(crate) fn tick(&mut self) -> UpdateDeadline {
+        self.slices = self.slices.saturating_add(1);
+        if self.slices == 1 {
+            return UpdateDeadline::Yield(1);
+        }
+        self.give_back();
+        let (turns, held) = (self.turns.0.clone(), self.held.clone());
+        UpdateDeadline::YieldCustom(
+            1,
+            Box::pin(async move {
+                // Others that are ready go first, even where a turn is free at once.
+                tokio::task::yield_now().await;
+                if let Ok(permit) = turns.acquire_owned().await {
+                    *held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(permit);
+                }
+            }),
+        )
+    }
+
+    /// The guest waits for something, or is done: others may compute.
+    pub(crate) fn release(&mut self) {
+        if self.slices > 1 {
+            self.give_back();
+        }
+        self.slices = 0;
+    }
+
+    fn give_back(&mut self) {
+        self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    }
+}

@@ -1,0 +1,176 @@
+//! A live sandbox: one store with one instance of one function, loaded and ready to be invoked.
+//!
+//! It ends with a trap, a time-out, a refusal of memory, a dropped request, its deployment, idleness, or after its
+//! millionth invocation; never does it serve another function, let alone another workspace.
+
+pub mod failure;
+pub mod pool;
+
+use crate::deployment::upload::{Upload, UploadKind};
+use crate::deployment::{Function, Program, Shape};
+use crate::engine::{Engines, Metering, Origin};
+use crate::host_api::bindings::Interpreter;
+use crate::host_api::bindings::exports::thimble::runtime::guest;
+use crate::host_api::bindings::function::Function as Handler;
+use crate::host_api::turn::Turns;
+use crate::host_api::{Invocation, State};
+use crate::interpreters::{InterpreterError, Interpreters};
+use crate::limits;
+use failure::Failure;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
+
+/// A live sandbox.
+pub struct Instance {
+    pub store: Store<State>,
+    pub guest: Guest,
+    /// How many invocations it has begun.
+    pub served: u64,
+    pub idle_since: Instant,
+    /// Linear memory right after the load, in bytes: what it grows by later is its own.
+    pub loaded_size: usize,
+    /// Its place among the instances that the server may have at once.
+    _slot: OwnedSemaphorePermit,
+}
+
+/// What is inside.
+pub enum Guest {
+    Interpreter(Interpreter),
+    Handler(Handler),
+}
+
+/// Makes instances.
+pub struct Factory {
+    pub engines: Arc<Engines>,
+    pub interpreters: Arc<Interpreters>,
+    pub turns: Turns,
+}
+
+/// There is no instance.
+#[derive(Debug)]
+pub enum StartError {
+    /// The function's own fault: its top level threw, looped, or wanted too much.
+    Function(Failure),
+    /// All places are taken.
+    NoRoom,
+    /// Ours.
+    Host(wasmtime::Error),
+    Interpreter(InterpreterError),
+}
+
+impl Factory {
+    /// A store for a function, before anything runs in it.
+    pub fn store(&self, function: &Function, origin: Origin, metering: Metering) -> Result<Store<State>, StartError> {
+        let state = State::new(function.grants.clone(), &self.turns);
+        let mut store = Store::new(self.engines.get(origin, metering), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
+        store.set_hostcall_fuel(limits::HOSTCALL_FUEL);
+        if let Some(fuel) = function.grants.limits.fuel {
+            store.set_fuel(fuel.get()).map_err(StartError::Host)?;
+        }
+        Ok(store)
+    }
+
+    /// Instantiates a function that stays warm, and runs its top level under the invocation's deadline.
+    pub async fn start(
+        &self,
+        function: &Function,
+        invocation: Invocation,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<(Instance, Shape), StartError> {
+        let deadline = invocation.deadline;
+        let (store, guest, shape) = match &function.program {
+            Program::Source { language, metering, source } => {
+                let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
+                let mut store = self.store(function, Origin::Lean, *metering)?;
+                store.data_mut().begin(invocation);
+                let loading = async {
+                    let interpreter = interpreter.instantiate_async(&mut store).await?;
+                    let loaded = interpreter.thimble_runtime_guest().call_load(&mut store, source).await?;
+                    wasmtime::Result::Ok((interpreter, loaded))
+                };
+                let loaded = tokio::time::timeout_at(deadline.into(), loading).await;
+                match loaded {
+                    Err(_) => return Err(StartError::Function(Failure::timeout(&function.grants.limits))),
+                    Ok(Err(error)) => return Err(started_badly(&store, error)),
+                    Ok(Ok((_, Err(failure)))) => {
+                        return Err(StartError::Function(Failure::from_guest(failure, store.data())));
+                    }
+                    Ok(Ok((interpreter, Ok(loaded)))) => (store, Guest::Interpreter(interpreter), shape(loaded)),
+                }
+            }
+            Program::Upload(upload) => {
+                let UploadKind::Handler(pre) = &upload.kind else {
+                    // Commands and HTTP handlers get an instance for each invocation, made where they are invoked.
+                    return Err(StartError::Host(wasmtime::Error::msg("this component does not stay warm")));
+                };
+                let mut store = self.store(function, Origin::Uploads, upload.metering)?;
+                store.data_mut().begin(invocation);
+                let instantiated = tokio::time::timeout_at(deadline.into(), pre.instantiate_async(&mut store)).await;
+                match instantiated {
+                    Err(_) => return Err(StartError::Function(Failure::timeout(&function.grants.limits))),
+                    Ok(Err(error)) => return Err(started_badly(&store, error)),
+                    Ok(Ok(handler)) => (store, Guest::Handler(handler), Shape { callable: true, entries: vec![] }),
+                }
+            }
+        };
+        let mut store = store;
+        store.data_mut().finish();
+        let loaded_size = store.data().memory.used();
+        Ok((Instance { store, guest, served: 0, idle_since: Instant::now(), loaded_size, _slot: slot }, shape))
+    }
+
+    /// Whether an upload can be instantiated at all, for a deploy: its start functions run, its memory fits.
+    pub async fn probe(&self, function: &Function, upload: &Upload, invocation: Invocation) -> Result<(), StartError> {
+        let deadline = invocation.deadline;
+        let mut store = self.store(function, Origin::Uploads, upload.metering)?;
+        store.data_mut().begin(invocation);
+        let instantiated = async {
+            match &upload.kind {
+                UploadKind::Handler(pre) => pre.instantiate_async(&mut store).await.map(drop),
+                UploadKind::Http(pre) => pre.instantiate_async(&mut store).await.map(drop),
+                UploadKind::Command(pre) => pre.instantiate_async(&mut store).await.map(drop),
+            }
+        };
+        match tokio::time::timeout_at(deadline.into(), instantiated).await {
+            Err(_) => Err(StartError::Function(Failure::timeout(&function.grants.limits))),
+            Ok(Err(error)) => Err(started_badly(&store, error)),
+            Ok(Ok(())) => Ok(()),
+        }
+    }
+}
+
+impl Instance {
+    /// What it holds beyond what every instance of its kind does, in bytes.
+    pub fn growth(&self) -> usize {
+        self.store.data().memory.used().saturating_sub(self.loaded_size)
+    }
+
+    /// An invocation begins.
+    pub fn begin(&mut self, invocation: Invocation) -> wasmtime::Result<()> {
+        self.served += 1;
+        let fuel = self.store.data().grants.limits.fuel;
+        self.store.data_mut().begin(invocation);
+        self.store.set_epoch_deadline(1);
+        if let Some(fuel) = fuel {
+            self.store.set_fuel(fuel.get())?;
+        }
+        Ok(())
+    }
+}
+
+/// An error while instantiating or loading: a full pool is ours, all else is the function's.
+fn started_badly(store: &Store<State>, error: wasmtime::Error) -> StartError {
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return StartError::NoRoom;
+    }
+    StartError::Function(Failure::from_trap(&error, store.data()))
+}
+
+fn shape(loaded: guest::Loaded) -> Shape {
+    Shape { callable: loaded.callable, entries: loaded.entries }
+}

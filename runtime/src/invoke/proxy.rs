@@ -1,0 +1,124 @@
+//! A `wasi:http` component: the request goes in as it is, the answer comes out as it is produced.
+//!
+//! The guest runs in a task of its own, since it may go on producing its body after it has set the head. The task ends
+//! with the guest, with the deadline, or with the client.
+
+use crate::deployment::Function;
+use crate::deployment::upload::{Upload, UploadKind};
+use crate::engine::Origin;
+use crate::host_api::Invocation;
+use crate::instance::StartError;
+use crate::instance::failure::{Failure, FailureKind};
+use crate::instance::pool::Pools;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::{Error, WasiHttpView};
+
+/// The body of a component's answer, while the component still runs.
+pub struct ProxyBody {
+    inner: HyperOutgoingBody,
+    /// None once the body has ended: what the component does afterwards is not the client's.
+    guest: Option<AbortOnDrop>,
+}
+
+/// A task that ends with its handle, unless it is let go.
+struct AbortOnDrop(Option<JoinHandle<Option<Failure>>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Runs a component on a request until its answer's head is there. `guard` is kept until the component has ended.
+pub async fn call(
+    pools: &Arc<Pools>,
+    function: &Arc<Function>,
+    upload: &Arc<Upload>,
+    request: Request<Full<Bytes>>,
+    invocation: Invocation,
+    guard: impl Send + 'static,
+) -> Result<Result<Response<ProxyBody>, Failure>, StartError> {
+    let slot = pools.slot()?;
+    let (sender, receiver) = oneshot::channel();
+    let (pools, function, upload) = (pools.clone(), function.clone(), upload.clone());
+    let mut store = pools.factory().store(&function, Origin::Uploads, upload.metering)?;
+    let task = tokio::spawn(async move {
+        let _held = (slot, guard);
+        let UploadKind::Http(pre) = &upload.kind else {
+            return Some(Failure::new(FailureKind::Trap, "this component is no HTTP handler"));
+        };
+        let deadline = invocation.deadline;
+        store.data_mut().begin(invocation);
+        let running = async {
+            let proxy = pre.instantiate_async(&mut store).await?;
+            let request = request.map(|body| body.map_err(|never| -> Error { match never {} }));
+            let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
+            let answer = store.data_mut().http().new_response_outparam(sender)?;
+            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await
+        };
+        match tokio::time::timeout_at(deadline.into(), running).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Failure::from_trap(&error, store.data())),
+            Err(_) => Some(Failure::timeout(&function.grants.limits)),
+        }
+    });
+    let mut guest = AbortOnDrop(Some(task));
+    let answered = receiver.await;
+    let failed = |message: String| Ok(Err(Failure::new(FailureKind::Thrown, message)));
+    match answered {
+        Ok(Ok(response)) => Ok(Ok(response.map(|inner| ProxyBody { inner, guest: Some(guest) }))),
+        Ok(Err(code)) => failed(format!("the component answered with an error: {code}")),
+        // The guest is gone without an answer: its end says why.
+        Err(_) => match guest.0.as_mut() {
+            None => failed("the component was ended".into()),
+            Some(task) => match task.await {
+                Ok(Some(failure)) => Ok(Err(failure)),
+                Ok(None) => failed("the component ended without an answer".into()),
+                Err(_) => failed("the component was ended".into()),
+            },
+        },
+    }
+}
+
+impl Body for ProxyBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
+            self.detach();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl ProxyBody {
+    /// Lets the component go on by itself, until its deadline.
+    fn detach(&mut self) {
+        if let Some(mut guest) = self.guest.take() {
+            // Dropping a bare handle detaches its task.
+            drop(guest.0.take());
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Every bound of the server: its type, its default and why it is what it is. No other file holds such a number.
+//!
+//! Limits narrow downward: the server's bound what a workspace may ask for, the workspace's what an invocation gets.
+//! `InvocationLimits` can only be made by [`ServerLimits::narrow`], so no invocation exceeds what the server allows.
+
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+/// A count of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// So many mebibytes (2^20 bytes).
+    pub const fn mib(count: u64) -> Self {
+        Self(count * 1024 * 1024)
+    }
+
+    /// So many kibibytes (2^10 bytes).
+    pub const fn kib(count: u64) -> Self {
+        Self(count * 1024)
+    }
+
+    /// The count as an index; saturates where an index is narrower.
+    pub fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+
+    /// Parses `1mb`, `512 KB`, `2GiB`, `1000`, as the `bytes` package of npm does: units are powers of 1024.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_lowercase();
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit.trim() {
+            "" | "b" => 1.0,
+            "k" | "kb" | "kib" => 1024.0,
+            "m" | "mb" | "mib" => 1024.0 * 1024.0,
+            "g" | "gb" | "gib" => 1024.0 * 1024.0 * 1024.0,
+            _ => return None,
+        };
+        let size = number.parse::<f64>().ok()? * factor;
+        (size >= 0.0 && size < 2f64.powi(53)).then_some(Self(size as u64))
+    }
+}
+
+impl std::fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            n if n >= 1 << 20 && n % (1 << 20) == 0 => write!(f, "{} MiB", n >> 20),
+            n if n >= 1 << 10 && n % (1 << 10) == 0 => write!(f, "{} KiB", n >> 10),
+            n => write!(f, "{n} bytes"),
+        }
+    }
+}
+
+/// An invocation's wall clock: 20 s, the default of the functions microservice (`FUNCTIONS_RUN_TIMEOUT`).
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest that a function may ask for.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// The shortest; below it, a call could not even load its function.
+pub const MIN_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// An instance's linear memory and its buffers in the host, together.
+pub const DEFAULT_MEMORY: ByteSize = ByteSize::mib(128);
+/// What a wasm32 memory can hold.
+pub const MAX_MEMORY: ByteSize = ByteSize::mib(4096);
+/// Below it the JavaScript interpreter alone does not fit.
+pub const MIN_MEMORY: ByteSize = ByteSize::mib(16);
+/// CPython's own initial memory is 17 to 30 MiB.
+pub const MIN_PYTHON_MEMORY: ByteSize = ByteSize::mib(64);
+/// What the interpreter and its stack need besides the heap that `NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB` speaks of:
+/// its default of 100 gives [`DEFAULT_MEMORY`].
+pub const JAVASCRIPT_OVERHEAD: ByteSize = ByteSize::mib(28);
+
+/// A request's body, as `REQUEST_MAX_SIZE` has it.
+pub const DEFAULT_REQUEST_SIZE: ByteSize = ByteSize::mib(1);
+/// No setting raises a request's body above it: bodies are held in memory.
+pub const MAX_REQUEST_SIZE: ByteSize = ByteSize::mib(64);
+/// An uploaded component.
+pub const DEFAULT_UPLOAD_SIZE: ByteSize = ByteSize::mib(50);
+/// A result or a response body that is not streamed: 6 MiB, as common runtimes of functions have it.
+pub const DEFAULT_RESPONSE_SIZE: ByteSize = ByteSize::mib(6);
+/// Request bodies in memory, over all connections.
+pub const BUFFERED_BODIES: ByteSize = ByteSize::mib(512);
+/// A body up to this size is not counted against [`BUFFERED_BODIES`]: connections are.
+pub const SMALL_BODY: ByteSize = ByteSize::kib(16);
+/// JSON in requests: deeper nesting serves attacks, not data.
+pub const MAX_JSON_DEPTH: usize = 128;
+
+/// Log text of one invocation.
+pub const DEFAULT_LOG_SIZE: ByteSize = ByteSize::kib(256);
+/// Log entries of one invocation: an entry costs more than its text.
+pub const MAX_LOG_ENTRIES: usize = 10_000;
+
+/// Files of one invocation under `/tmp`, by their logical sizes.
+pub const DEFAULT_TMP_SIZE: ByteSize = ByteSize::mib(512);
+/// Files and folders under `/tmp`, so that emptying it stays short.
+pub const MAX_TMP_FILES: u64 = 10_000;
+/// Files that one instance may hold open.
+pub const MAX_OPEN_FILES: usize = 512;
+
+/// All values and keys of a workspace's `cache`.
+pub const DEFAULT_CACHE_SIZE: ByteSize = ByteSize::mib(16);
+/// The caches of all workspaces.
+pub const DEFAULT_TOTAL_CACHE_SIZE: ByteSize = ByteSize::mib(1024);
+/// A key of `cache`.
+pub const MAX_CACHE_KEY: usize = 1024;
+/// What an entry of `cache` costs besides its text.
+pub const CACHE_ENTRY_OVERHEAD: u64 = 96;
+
+/// Environment variables of a workspace, names and values.
+pub const MAX_ENVIRONMENT: ByteSize = ByteSize::kib(4);
+/// Hosts on a workspace's egress list.
+pub const MAX_EGRESS_RULES: usize = 200;
+/// Functions of a workspace.
+pub const MAX_FUNCTIONS: usize = 1_000;
+/// Declared parameters of a function.
+pub const MAX_PARAMETERS: usize = 100;
+/// Secrets of a workspace, and the size of one.
+pub const MAX_SECRETS: usize = 200;
+/// See [`MAX_SECRETS`].
+pub const MAX_SECRET_SIZE: ByteSize = ByteSize::kib(64);
+
+/// A function that calls a function that calls …
+pub const MAX_CALL_DEPTH: u8 = 16;
+/// Calls to other functions that one invocation may start, over its whole life.
+pub const MAX_CALLS: u32 = 1_000;
+/// Operations under way at once in one invocation: timers, requests, calls.
+pub const MAX_OPERATIONS: usize = 1_000;
+/// Outgoing HTTP requests that one invocation may start, over its whole life.
+pub const MAX_FETCHES: u32 = 1_000;
+/// Outgoing HTTP requests of one invocation that run at once; more wait for their turn.
+pub const MAX_CONCURRENT_FETCHES: usize = 50;
+/// Hops of one outgoing request.
+pub const MAX_REDIRECTS: usize = 20;
+/// A piece of an outgoing request's response, as it is handed to the guest.
+pub const FETCH_CHUNK: usize = 64 * 1024;
+/// An outgoing request's URL.
+pub const MAX_URL: usize = 16 * 1024;
+/// Headers of an outgoing request, names and values.
+pub const MAX_FETCH_HEADERS: ByteSize = ByteSize::kib(64);
+/// Time to a connection of an outgoing request: name, TCP and TLS.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle connections that a workspace keeps to one host, and for how long.
+pub const IDLE_CONNECTIONS: usize = 8;
+/// See [`IDLE_CONNECTIONS`].
+pub const IDLE_CONNECTION_AGE: Duration = Duration::from_secs(30);
+
+/// Warm instances kept, over all workspaces (`FUNCTIONS_WORKERS_MAX_LRU`).
+pub const DEFAULT_WARM_INSTANCES: u32 = 500;
+/// How long an unused function keeps its instances (`INACTIVE_NODE_WORKER_DELETION_TIMEOUT`).
+pub const DEFAULT_IDLE_EXPIRY: Duration = Duration::from_secs(3600);
+/// How long an instance beyond a function's first stays unused before the pool shrinks.
+pub const SURPLUS_EXPIRY: Duration = Duration::from_secs(30);
+/// Private memory of all warm instances.
+pub const DEFAULT_WARM_MEMORY: ByteSize = ByteSize::mib(2048);
+/// Invocations under way at once, over all workspaces.
+pub const DEFAULT_CONCURRENCY: u32 = 1_000;
+/// Invocations under way at once in one workspace.
+pub const DEFAULT_WORKSPACE_CONCURRENCY: u32 = 200;
+/// Invocations that one instance serves before it is replaced, so that no leak of a guest lasts for ever.
+pub const MAX_INVOCATIONS_PER_INSTANCE: u64 = 1_000_000;
+/// Deployments whose sources and settings are kept in memory.
+pub const CACHED_DEPLOYMENTS: u64 = 10_000;
+/// Memory for the sources and compiled components of cached deployments.
+pub const CACHED_DEPLOYMENT_BYTES: ByteSize = ByteSize::mib(1024);
+
+/// The period of the epoch: CPU loops give way, and the deadline is seen, within it.
+pub const EPOCH_PERIOD: Duration = Duration::from_millis(5);
+/// Stack of a guest; deep recursion is answered by the interpreters' own checks first.
+pub const WASM_STACK: usize = 8 << 20;
+/// Stack that a guest and the host functions under it run on: wasmtime wants room beyond [`WASM_STACK`].
+pub const FIBER_STACK: usize = WASM_STACK + (1 << 20);
+/// Funcref table of one core module.
+pub const MAX_TABLE_ELEMENTS: usize = 20_000;
+/// Bytes that one host call may copy out of a guest in strings and lists.
+pub const HOSTCALL_FUEL: usize = 80 << 20;
+/// Resource handles that one instance may hold: streams, requests, files.
+pub const MAX_HANDLES: usize = 10_000;
+
+/// Compiling one uploaded component, in a child process: wall clock, CPU and address space.
+pub const COMPILE_TIMEOUT: Duration = Duration::from_secs(60);
+/// See [`COMPILE_TIMEOUT`]; CPU over all threads of the child.
+pub const COMPILE_CPU: Duration = Duration::from_secs(120);
+/// See [`COMPILE_TIMEOUT`].
+pub const COMPILE_MEMORY: ByteSize = ByteSize::mib(4096);
+/// Compilations at once; others wait.
+pub const CONCURRENT_COMPILATIONS: usize = 2;
+/// Deployments built at once; others wait.
+pub const CONCURRENT_BUILDS: usize = 16;
+
+/// From a connection's first byte to the end of a request's head.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request's body, from its head to its end.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections at once.
+pub const MAX_CONNECTIONS: usize = 20_000;
+/// A request's head, in bytes: line and headers.
+pub const HEAD_SIZE: usize = 64 * 1024;
+/// Headers of a request: hyper's own bound, named here because the error speaks of it.
+pub const MAX_HEADERS: usize = 100;
+/// From SIGTERM to the end, whatever still runs.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+
+/// What the server allows: the outermost bounds, from the settings.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// The time-out of a JavaScript function or component that names none.
+    pub timeout: Duration,
+    /// The time-out of a Python function that names none.
+    pub python_timeout: Duration,
+    /// The memory of a function that names none.
+    pub memory: ByteSize,
+    pub request_size: ByteSize,
+    pub upload_size: ByteSize,
+    pub response_size: ByteSize,
+    pub log_size: ByteSize,
+    pub tmp_size: ByteSize,
+    pub cache_size: ByteSize,
+    pub total_cache_size: ByteSize,
+    pub concurrency: u32,
+    pub workspace_concurrency: u32,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            timeout: DEFAULT_TIMEOUT,
+            python_timeout: DEFAULT_TIMEOUT,
+            memory: DEFAULT_MEMORY,
+            request_size: DEFAULT_REQUEST_SIZE,
+            upload_size: DEFAULT_UPLOAD_SIZE,
+            response_size: DEFAULT_RESPONSE_SIZE,
+            log_size: DEFAULT_LOG_SIZE,
+            tmp_size: DEFAULT_TMP_SIZE,
+            cache_size: DEFAULT_CACHE_SIZE,
+            total_cache_size: DEFAULT_TOTAL_CACHE_SIZE,
+            concurrency: DEFAULT_CONCURRENCY,
+            workspace_concurrency: DEFAULT_WORKSPACE_CONCURRENCY,
+        }
+    }
+}
+
+/// What one invocation of a function gets.
+#[derive(Clone, Copy, Debug)]
+pub struct InvocationLimits {
+    pub timeout: Duration,
+    pub memory: ByteSize,
+    /// Units of wasmtime's fuel, about one for each instruction; none: no budget.
+    pub fuel: Option<NonZeroU64>,
+    pub response_size: ByteSize,
+    pub log_size: ByteSize,
+    pub tmp_size: ByteSize,
+}
+
+/// What a function asks for, as it was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AskedLimits {
+    /// Milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+}
+
+/// Why a function cannot have what it asks for.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum LimitError {
+    #[error("timeout is {asked} ms; it must be between {} and {} ms", MIN_TIMEOUT.as_millis(), MAX_TIMEOUT.as_millis())]
+    Timeout { asked: u64 },
+    #[error("memory is {asked} MiB; it must be between {} and {} MiB", .min.0 >> 20, MAX_MEMORY.0 >> 20)]
+    Memory { asked: u64, min: ByteSize },
+    #[error("fuel is 0; leave it out for no budget")]
+    Fuel,
+}
+
+/// The interpreter decides the smallest memory that makes sense, and the default time-out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Footprint {
+    Small,
+    Python,
+}
+
+impl ServerLimits {
+    /// Checks what a function asks for against the bounds, and fills in the defaults.
+    pub fn narrow(&self, asked: AskedLimits, footprint: Footprint) -> Result<InvocationLimits, LimitError> {
+        let (min_memory, default_timeout) = match footprint {
+            Footprint::Small => (MIN_MEMORY, self.timeout),
+            Footprint::Python => (MIN_PYTHON_MEMORY, self.python_timeout),
+        };
+        let timeout = match asked.timeout {
+            None => default_timeout,
+            Some(ms) => {
+                let timeout = Duration::from_millis(ms);
+                if !(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout) {
+                    return Err(LimitError::Timeout { asked: ms });
+                }
+                timeout
+            }
+        };
+        let memory = match asked.memory {
+            None => self.memory.max(min_memory),
+            Some(mib) => {
+                let bytes = mib.checked_mul(1 << 20).map(ByteSize);
+                match bytes {
+                    Some(size) if (min_memory..=MAX_MEMORY).contains(&size) => size,
+                    _ => return Err(LimitError::Memory { asked: mib, min: min_memory }),
+                }
+            }
+        };
+        let fuel = match asked.fuel {
+            None => None,
+            Some(units) => Some(NonZeroU64::new(units).ok_or(LimitError::Fuel)?),
+        };
+        Ok(InvocationLimits {
+            timeout,
+            memory,
+            fuel,
+            response_size: self.response_size,
+            log_size: self.log_size,
+            tmp_size: self.tmp_size,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_the_bytes_package_reads_them() {
+        for (text, expected) in [
+            ("1mb", Some(1 << 20)),
+            ("1.5 KB", Some(1536)),
+            ("100", Some(100)),
+            ("2GiB", Some(2 << 30)),
+            ("", None),
+            ("mb", None),
+            ("1tb", None),
+            ("-1", None),
+        ] {
+            assert_eq!(ByteSize::parse(text).map(|size| size.0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_function_gets_what_it_asks_for_within_the_bounds() {
+        let server = ServerLimits::default();
+        let ask = |timeout, memory| server.narrow(AskedLimits { timeout, memory, fuel: None }, Footprint::Small);
+        assert_eq!(ask(None, None).unwrap().timeout, DEFAULT_TIMEOUT);
+        assert_eq!(ask(Some(10), Some(16)).unwrap().memory, MIN_MEMORY);
+        assert_eq!(ask(Some(9), None).unwrap_err(), LimitError::Timeout { asked: 9 });
+        assert_eq!(ask(Some(900_001), None).unwrap_err(), LimitError::Timeout { asked: 900_001 });
+        assert!(ask(None, Some(15)).is_err());
+        assert!(ask(None, Some(4097)).is_err());
+        assert!(ask(None, Some(u64::MAX)).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! The whole path of an invocation, top to bottom: authenticate → route → admit → lease → invoke → record.
+//!
+//! Each stage takes what the one before gave. What a stage holds for an invocation, it holds until the answer's last
+//! byte: permits travel with the response.
+
+mod call;
+pub mod request;
+
+use crate::auth::{Right, Tokens};
+use crate::context::RequestContext;
+use crate::error::RequestError;
+use crate::host_api::Invocation;
+use crate::host_api::log::Log;
+use crate::instance::pool::Pools;
+use crate::invoke::event;
+use crate::invoke::proxy::ProxyBody;
+use crate::limits::ServerLimits;
+use crate::record::Counters;
+use crate::routing::{Route, Style};
+use crate::workspace::admission::{Admission, Gates, Origin};
+use crate::workspace::registry::Registry;
+use bytes::{BufMut, Bytes, BytesMut};
+use call::{Callable, Ran};
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use request::{Bodies, Input};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The body of an answer: whole, or as a component produces it.
+pub type AnswerBody = Either<Full<Bytes>, ProxyBody>;
+
+/// All that an invocation passes through.
+pub struct Pipeline {
+    pub tokens: Tokens,
+    pub registry: Arc<Registry>,
+    pub gates: Gates,
+    pub pools: Arc<Pools>,
+    pub counters: Counters,
+    pub bodies: Bodies,
+    pub limits: ServerLimits,
+}
+
+impl Pipeline {
+    /// Answers an invocation, whatever comes of it.
+    pub async fn serve(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        route: Route<'_>,
+        context: RequestContext,
+    ) -> Response<AnswerBody> {
+        let mut log = None;
+        let answered = self.invoke(request, &route, context, &mut log).await;
+        let mut response = answered.unwrap_or_else(|error| {
+            if log.is_none() {
+                self.counters.refused();
+            }
+            error.respond(log.as_deref(), context.started.elapsed()).map(whole)
+        });
+        if let Ok(id) = HeaderValue::from_str(context.id.as_hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
+        {
+            response.headers_mut().insert("x-request-id", id);
+        }
+        response
+    }
+
+    async fn invoke(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        route: &Route<'_>,
+        context: RequestContext,
+        log: &mut Option<Arc<Log>>,
+    ) -> Result<Response<AnswerBody>, RequestError> {
+        let identity = self.tokens.identify(request.headers())?;
+        identity.allow(Right::Invoke, route.workspace)?;
+        request::check_method(&request, route)?;
+        let live = self.registry.get(route.workspace).await?;
+        let input = self.bodies.read(request, route.style, self.tokens.is_open()).await?;
+
+        let began = Instant::now();
+        let admission = self.gates.admit(live.deployment.clone(), &live.gate, route.function, Origin::Outside).await?;
+        let limits = admission.function.grants.limits;
+        let log: &Arc<Log> = log.insert(Arc::new(Log::new(limits.log_size)));
+        let invocation = Invocation {
+            id: context.id,
+            deadline: began + limits.timeout,
+            depth: 0,
+            caller: identity.name(),
+            log: log.clone(),
+            callee: Some(Arc::new(Callable { pipeline: self.clone(), live: live.clone() })),
+        };
+        let record = self.counters.begin(context, route.workspace, route.function);
+        let ended = match route.style {
+            Style::Run => self.run(admission, input, invocation, context, log).await,
+            Style::Http => self.http(admission, input, invocation, route).await,
+        };
+        record.end(ended.as_ref().err().map_or("ok", |error| error.code));
+        ended
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        admission: Admission,
+        input: Input,
+        invocation: Invocation,
+        context: RequestContext,
+        log: &Log,
+    ) -> Result<Response<AnswerBody>, RequestError> {
+        let result = self.call(&admission, input.parameters()?, invocation).await??;
+        let mut body = BytesMut::with_capacity(result.len() + 64);
+        body.put_slice(br#"{"result":"#);
+        body.put_slice(result.as_bytes());
+        body.put_slice(br#","logs":"#);
+        let mut logs = Vec::new();
+        log.append_json(&mut logs);
+        body.put_slice(&logs);
+        // Rust writes the shortest digits that read back as the same number.
+        body.put_slice(format!(r#","duration":{}}}"#, context.elapsed_ms()).as_bytes());
+        let mut response = Response::new(whole(body.freeze()));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    async fn http(
+        self: &Arc<Self>,
+        admission: Admission,
+        input: Input,
+        invocation: Invocation,
+        route: &Route<'_>,
+    ) -> Result<Response<AnswerBody>, RequestError> {
+        match self.http_call(admission, input, invocation, route.rest).await? {
+            Ran::Result(result) => Ok(event::answer(result?)?.map(whole)),
+            Ran::Answer(response) => Ok(response?.map(Either::Right)),
+        }
+    }
+}
+
+fn whole(bytes: Bytes) -> AnswerBody {
+    Either::Left(Full::new(bytes))
+}

@@ -1,0 +1,215 @@
+//! How an admitted invocation reaches its program, whether it came over HTTP or from another function.
+
+use super::Pipeline;
+use super::request::Input;
+use crate::deployment::Program;
+use crate::deployment::upload::UploadKind;
+use crate::error::RequestError;
+use crate::host_api::Invocation;
+use crate::host_api::functions::{Called, Callee, Failure as CallFailure, failure};
+use crate::instance::StartError;
+use crate::instance::failure::{Failure, FailureKind};
+use crate::instance::pool::PoolKey;
+use crate::invoke::proxy::{self, ProxyBody};
+use crate::invoke::{self, Outcome, command, event};
+use crate::workspace::admission::{Admission, Origin};
+use crate::workspace::registry::Live;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::{BodyExt, Full, Limited};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a program gave back for an HTTP request.
+pub(super) enum Ran {
+    /// A result, to be read as an answer.
+    Result(Outcome),
+    /// The answer itself.
+    Answer(Result<Response<ProxyBody>, Failure>),
+}
+
+impl Pipeline {
+    /// Invokes with an event; a result as JSON comes back, whatever kind of program it is.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        admission: &Admission,
+        event: String,
+        invocation: Invocation,
+    ) -> Result<Outcome, StartError> {
+        let function = &admission.function;
+        if let Program::Upload(upload) = &function.program {
+            match &upload.kind {
+                UploadKind::Handler(_) => {}
+                UploadKind::Command(_) => {
+                    return command::call(&self.pools, function, upload, event.into(), invocation).await;
+                }
+                UploadKind::Http(_) => {
+                    let deadline = invocation.deadline;
+                    let request = posted(event);
+                    let answered = proxy::call(&self.pools, function, upload, request, invocation, ()).await?;
+                    let limits = &function.grants.limits;
+                    let read = async {
+                        match answered {
+                            Ok(response) => result_of(response, limits.response_size.as_usize()).await,
+                            Err(failure) => Err(failure),
+                        }
+                    };
+                    let read = tokio::time::timeout_at(deadline.into(), read).await;
+                    return Ok(read.unwrap_or_else(|_| Err(Failure::timeout(limits))));
+                }
+            }
+        }
+        let key = PoolKey::new(admission.deployment.version, function);
+        let lease = self.pools.lease(key, function, &invocation).await?;
+        Ok(invoke::call(lease, admission.entry.as_deref(), &event, invocation).await)
+    }
+
+    /// Invokes with an HTTP request; `path` is what the function sees of its path.
+    pub(super) async fn http_call(
+        self: &Arc<Self>,
+        admission: Admission,
+        input: Input,
+        invocation: Invocation,
+        path: &str,
+    ) -> Result<Ran, RequestError> {
+        if let Program::Upload(upload) = &admission.function.program
+            && let UploadKind::Http(_) = &upload.kind
+        {
+            let (function, upload) = (admission.function.clone(), upload.clone());
+            let request = input.forward(path)?;
+            let answered = proxy::call(&self.pools, &function, &upload, request, invocation, admission).await?;
+            return Ok(Ran::Answer(answered.map(without_connection_headers)));
+        }
+        let event = event::of_request(&input.head, path, &input.body, invocation.id);
+        Ok(Ran::Result(self.call(&admission, event, invocation).await?))
+    }
+}
+
+fn without_connection_headers(mut response: Response<ProxyBody>) -> Response<ProxyBody> {
+    for name in event::CONNECTION_HEADERS {
+        // A length that the component set itself is checked by hyper against what it then writes.
+        if name != header::CONTENT_LENGTH {
+            response.headers_mut().remove(name);
+        }
+    }
+    response
+}
+
+/// The request that stands for a call with parameters, to a component that knows only HTTP.
+fn posted(event: String) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(Bytes::from(event)));
+    *request.method_mut() = Method::POST;
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request
+}
+
+/// The result in an HTTP answer: its body, as JSON where it is JSON and as text otherwise.
+async fn result_of(response: Response<ProxyBody>, limit: usize) -> Outcome {
+    let status = response.status();
+    let collected = Limited::new(response.into_body(), limit).collect().await;
+    let body = match collected {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            return Err(Failure::new(FailureKind::Thrown, format!("the component's answer broke off: {error}")));
+        }
+    };
+    let text = String::from_utf8_lossy(&body);
+    if !status.is_success() {
+        return Err(Failure::new(FailureKind::Thrown, format!("the component answered with status {status}: {text}")));
+    }
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        Ok(_) => Ok(text.into_owned()),
+        Err(_) if text.is_empty() => Ok("null".into()),
+        Err(_) => Ok(serde_json::Value::from(text).to_string()),
+    }
+}
+
+/// How the functions of a deployment call each other: back in at the stage after authentication, on the version that
+/// the first of them began with.
+pub(super) struct Callable {
+    pub pipeline: Arc<Pipeline>,
+    pub live: Arc<Live>,
+}
+
+impl Callee for Callable {
+    fn call(&self, name: String, arguments: String, caller: Invocation) -> BoxFuture<'static, Called> {
+        let (pipeline, live) = (self.pipeline.clone(), self.live.clone());
+        Box::pin(async move {
+            let called = async {
+                let admission =
+                    pipeline.gates.admit(live.deployment.clone(), &live.gate, &name, Origin::Function).await?;
+                let parameters = admission.function.parameters.as_deref();
+                let event = event_of(&arguments, parameters).map_err(|message| {
+                    RequestError::new(http::StatusCode::BAD_REQUEST, "bad_arguments", format!("`{name}`: {message}"))
+                })?;
+                let limits = admission.function.grants.limits;
+                let deadline = caller.deadline.min(Instant::now() + limits.timeout);
+                let invocation = Invocation { deadline, depth: caller.depth + 1, ..caller };
+                let outcome = pipeline.call(&admission, event, invocation).await?;
+                outcome.map_err(RequestError::from)
+            };
+            called.await.map_err(|error: RequestError| {
+                let detail = |name: &str| error.details.as_ref()?.get(name)?.as_str().map(str::to_string);
+                CallFailure {
+                    name: detail("name"),
+                    stack: detail("stack"),
+                    ..failure(error.code, error.message.clone())
+                }
+            })
+        })
+    }
+}
+
+/// The event that a call's arguments stand for.
+fn event_of(arguments: &str, parameters: Option<&[String]>) -> Result<String, String> {
+    let arguments: Vec<&RawValue> =
+        serde_json::from_str(arguments).map_err(|error| format!("the arguments are not a JSON array: {error}"))?;
+    let names = match (arguments.as_slice(), parameters) {
+        ([], _) => return Ok("{}".into()),
+        ([only], None) => return Ok(only.get().into()),
+        ([only], Some(_)) if only.get().starts_with('{') => return Ok(only.get().into()),
+        (_, None) => return Err("it declares no parameters: call it with one value".into()),
+        (_, Some(names)) => names,
+    };
+    if arguments.len() > names.len() {
+        return Err(format!("it has {} parameters and was called with {}", names.len(), arguments.len()));
+    }
+    let mut event = String::from("{");
+    for (name, argument) in names.iter().zip(arguments) {
+        if event.len() > 1 {
+            event.push(',');
+        }
+        event.push_str(&serde_json::Value::from(name.as_str()).to_string());
+        event.push(':');
+        event.push_str(argument.get());
+    }
+    event.push('}');
+    Ok(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_become_the_event() {
+        let names = ["a".to_string(), "b\"".to_string()];
+        for (arguments, parameters, expected) in [
+            ("[]", None, Some("{}")),
+            ("[5]", None, Some("5")),
+            ("[{\"a\":1}]", Some(&names[..]), Some("{\"a\":1}")),
+            ("[[1], \"x\"]", Some(&names[..]), Some("{\"a\":[1],\"b\\\"\":\"x\"}")),
+            ("[1]", Some(&names[..]), Some("{\"a\":1}")),
+            ("[1,2,3]", Some(&names[..]), None),
+            ("[1,2]", None, None),
+            ("{}", None, None),
+            ("", None, None),
+        ] {
+            assert_eq!(event_of(arguments, parameters).ok().as_deref(), expected, "{arguments}");
+        }
+    }
+}

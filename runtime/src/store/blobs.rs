@@ -1,0 +1,106 @@
+//! Files by content hash: sources and uploaded components. Written once, never changed, checked at each read.
+
+use super::StoreError;
+use cap_std::fs::{Dir, OpenOptions};
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// BLAKE3 of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hash(blake3::Hash);
+
+impl Hash {
+    pub fn of(content: &[u8]) -> Self {
+        Self(blake3::hash(content))
+    }
+
+    /// None where the text is no hash in hexadecimal.
+    pub fn parse(text: &str) -> Option<Self> {
+        blake3::Hash::from_hex(text).ok().map(Self)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Display for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.to_hex())
+    }
+}
+
+/// The folder of the files.
+#[derive(Clone, Debug)]
+pub struct Blobs(Arc<Dir>);
+
+impl Blobs {
+    pub fn open(data: &Dir) -> io::Result<Self> {
+        data.create_dir_all("blobs")?;
+        Ok(Self(Arc::new(data.open_dir("blobs")?)))
+    }
+
+    /// Stores contents, each under its hash. When this returns they survive a loss of power.
+    pub async fn put(&self, contents: Vec<Arc<[u8]>>) -> Result<(), StoreError> {
+        let folder = self.0.clone();
+        blocking(move || {
+            let mut fresh = false;
+            for content in contents {
+                let hash = Hash::of(&content);
+                fresh |= write(&folder, hash, &content).map_err(|source| StoreError::Blob { hash, source })?;
+            }
+            if fresh {
+                // A file's name is durable only once its folder is.
+                let synced = folder.open(".").and_then(|dir| dir.sync_all());
+                synced.map_err(|source| StoreError::Blob { hash: Hash::of(b""), source })?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The content of that hash. A file that was changed behind our back is an error, never an answer.
+    pub async fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
+        let folder = self.0.clone();
+        blocking(move || {
+            let content = folder.read(hash.to_string()).map_err(|source| StoreError::Blob { hash, source })?;
+            if Hash::of(&content) == hash { Ok(content) } else { Err(StoreError::Damaged { hash }) }
+        })
+        .await
+    }
+
+    /// Removes whatever no deployment uses: leftovers of deploys that never came to their commit, and old versions.
+    pub fn sweep(&self, used: &HashSet<String>) -> io::Result<()> {
+        for entry in self.0.entries()? {
+            let name = entry?.file_name();
+            if !name.to_str().is_some_and(|name| used.contains(name)) {
+                self.0.remove_file(&name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the file was written; it was not where it stood there already.
+fn write(folder: &Dir, hash: Hash, content: &[u8]) -> io::Result<bool> {
+    let name = hash.to_string();
+    if folder.metadata(&name).is_ok_and(|there| there.len() == content.len() as u64) && folder.read(&name)? == content {
+        return Ok(false);
+    }
+    let draft = format!("{name}.{}", uuid::Uuid::now_v7());
+    let mut file = folder.open_with(&draft, OpenOptions::new().write(true).create_new(true))?;
+    file.write_all(content)?;
+    file.sync_data()?;
+    folder.rename(&draft, folder, &name)?;
+    Ok(true)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Blob { hash: Hash::of(b""), source: io::Error::other("the server is stopping") }),
+    }
+}

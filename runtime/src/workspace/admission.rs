@@ -1,0 +1,164 @@
+//! Who may run now: invocations of a workspace and of the server, counted, with permits that come back by themselves.
+
+use crate::deployment::{Deployment, Function, Program};
+use crate::interpreters::Language;
+use crate::limits::ServerLimits;
+use crate::routing::Name;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A counter with a bound.
+#[derive(Debug)]
+pub struct Gate {
+    inside: AtomicU32,
+    limit: u32,
+}
+
+/// A place inside a gate.
+#[derive(Debug)]
+struct Place(Arc<Gate>);
+
+impl Gate {
+    pub fn new(limit: u32) -> Arc<Self> {
+        Arc::new(Self { inside: AtomicU32::new(0), limit })
+    }
+
+    /// How many are inside.
+    pub fn inside(&self) -> u32 {
+        self.inside.load(Ordering::Relaxed)
+    }
+
+    fn try_enter(self: &Arc<Self>) -> Option<Place> {
+        let more = |inside: u32| (inside < self.limit).then_some(inside + 1);
+        self.inside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Place(self.clone()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The server's own gates.
+#[derive(Debug)]
+pub struct Gates {
+    server: Arc<Gate>,
+    python: Option<Arc<Semaphore>>,
+}
+
+/// An invocation that may run: the function it goes to, and its places, held until it is dropped.
+#[derive(Debug)]
+pub struct Admission {
+    pub deployment: Arc<Deployment>,
+    pub function: Arc<Function>,
+    pub entry: Option<String>,
+    _places: (Place, Place),
+    _python: Option<OwnedSemaphorePermit>,
+}
+
+/// Where a call comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Outside,
+    Function,
+}
+
+/// Not now, or not there.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmissionError {
+    #[error("there is no function `{function}` in the workspace `{workspace}`")]
+    NoFunction { workspace: Name, function: String },
+    #[error("the function `{function}` has several entry points; call one of them as {}", examples(.function, .entries))]
+    NoEntry { function: Name, entries: Vec<String> },
+    #[error("the workspace `{workspace}` has {limit} invocations under way, as many as it may have at once")]
+    WorkspaceBusy { workspace: Name, limit: u32 },
+    #[error("the server has as many invocations under way as it may have at once")]
+    ServerBusy,
+}
+
+fn examples(function: &Name, entries: &[String]) -> String {
+    entries.iter().take(8).map(|entry| format!("`{function}.{entry}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl AdmissionError {
+    /// When it makes sense to try again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NoFunction { .. } | Self::NoEntry { .. } => None,
+            Self::WorkspaceBusy { .. } | Self::ServerBusy => Some(Duration::from_secs(1)),
+        }
+    }
+}
+
+impl Gates {
+    pub fn new(limits: &ServerLimits, python: Option<NonZeroUsize>) -> Self {
+        Self {
+            server: Gate::new(limits.concurrency),
+            python: python.map(|count| Arc::new(Semaphore::new(count.get()))),
+        }
+    }
+
+    /// How many invocations are under way.
+    pub fn inside(&self) -> u32 {
+        self.server.inside()
+    }
+
+    /// Admits an invocation of a function by the name that the caller used. Refuses at once where there is no place;
+    /// waits only for a turn among Python's, where the settings bound them and the call comes from outside: a function
+    /// that calls another holds a turn already.
+    pub async fn admit(
+        &self,
+        deployment: Arc<Deployment>,
+        workspace: &Arc<Gate>,
+        called: &str,
+        origin: Origin,
+    ) -> Result<Admission, AdmissionError> {
+        let Some((function, entry)) = deployment.resolve(called) else {
+            return Err(AdmissionError::NoFunction {
+                workspace: deployment.workspace.clone(),
+                function: called.into(),
+            });
+        };
+        if entry.is_none() && !function.shape.callable {
+            return Err(AdmissionError::NoEntry {
+                function: function.grants.function.clone(),
+                entries: function.shape.entries.clone(),
+            });
+        }
+        let (function, entry) = (function.clone(), entry.map(str::to_string));
+        let in_workspace = workspace.try_enter().ok_or_else(|| AdmissionError::WorkspaceBusy {
+            workspace: deployment.workspace.clone(),
+            limit: workspace.limit,
+        })?;
+        let in_server = self.server.try_enter().ok_or(AdmissionError::ServerBusy)?;
+        let is_python = matches!(function.program, Program::Source { language: Language::Python, .. });
+        let python = match self.python.as_ref().filter(|_| is_python && origin == Origin::Outside) {
+            Some(turns) => Some(turns.clone().acquire_owned().await.map_err(|_| AdmissionError::ServerBusy)?),
+            None => None,
+        };
+        Ok(Admission { deployment, function, entry, _places: (in_workspace, in_server), _python: python })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_lets_in_as_many_as_its_bound_and_again_when_they_left() {
+        let gate = Gate::new(2);
+        let first = gate.try_enter();
+        let second = gate.try_enter();
+        assert!(first.is_some() && second.is_some());
+        assert!(gate.try_enter().is_none());
+        drop(first);
+        assert!(gate.try_enter().is_some());
+        drop(second);
+        assert_eq!(gate.inside(), 0);
+    }
+}
