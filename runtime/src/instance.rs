@@ -85,6 +85,7 @@ impl Factory {
         let deadline = invocation.deadline;
         let (store, guest, shape) = match &function.program {
             Program::Source { language, metering, source } => {
+                self.interpreters.prepare(*language, *metering).await.map_err(StartError::Interpreter)?;
                 let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
                 let mut store = self.store(function, Origin::Lean, *metering)?;
                 store.data_mut().begin(invocation);

@@ -60,6 +60,8 @@ pub enum InterpreterError {
     Damaged(Language, #[source] std::io::Error),
     #[error("the {} interpreter cannot be compiled or linked", .0.title())]
     Compile(Language, #[source] wasmtime::Error),
+    #[error("the server is stopping")]
+    Stopping,
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
 }
@@ -67,6 +69,16 @@ pub enum InterpreterError {
 impl Interpreters {
     pub fn new(engines: Arc<Engines>, artefacts: Artefacts) -> Self {
         Self { engines, artefacts, ready: Default::default(), compiling: Mutex::new(()) }
+    }
+
+    /// Makes an interpreter ready, off the executor's threads.
+    pub async fn prepare(self: &Arc<Self>, language: Language, metering: Metering) -> Result<(), InterpreterError> {
+        if self.ready[usize::from(metering == Metering::Fuel)][language as usize].get().is_some() {
+            return Ok(());
+        }
+        let interpreters = self.clone();
+        let made = tokio::task::spawn_blocking(move || interpreters.get(language, metering).map(drop));
+        made.await.unwrap_or(Err(InterpreterError::Stopping))
     }
 
     /// The interpreter of a language. Blocks for seconds where it must be compiled first.

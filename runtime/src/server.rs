@@ -40,11 +40,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
         let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits::HEADER_TIMEOUT)
-            .max_buf_size(limits::HEAD_SIZE)
-            .pipeline_flush(true);
+        builder.timer(TokioTimer::new()).header_read_timeout(limits::HEADER_TIMEOUT).max_buf_size(limits::HEAD_SIZE);
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {

@@ -12,7 +12,7 @@ use crate::instance::{Instance, StartError};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::metadata::StoredDeployment;
-use crate::workspace::registry::Change;
+use crate::workspace::registry::{Change, RegistryError};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -25,8 +25,7 @@ use uuid::Uuid;
 const LOADS_AT_ONCE: usize = 4;
 
 impl Admin {
-    /// Builds, checks, commits and publishes. `before` is what is stored now; functions that did not change are not
-    /// loaded again. The caller holds the right to change the workspace.
+    /// Builds, checks, commits and publishes. Functions that are the same in `before` are not loaded again. The caller holds the right to change the workspace.
     pub(super) async fn deploy(
         &self,
         _change: &Change<'_>,
@@ -42,7 +41,8 @@ impl Admin {
         let (deployment, instances) = match built {
             Ok(built) => built,
             Err(error) => {
-                if before.is_none() {
+                // A workspace that never came to be leaves nothing behind.
+                if let Err(RegistryError::NoWorkspace(_)) = registry.document(workspace).await {
                     registry.forget(workspace).await;
                 }
                 return Err(error);

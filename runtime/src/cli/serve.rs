@@ -43,6 +43,7 @@ pub(super) fn run(flags: Serve) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .event_interval(limits::POLLS_BETWEEN_EVENTS)
         .build()
         .context("the process cannot start its threads")?;
     let workers = runtime.metrics().num_workers();
@@ -59,7 +60,9 @@ fn settings(flags: Serve) -> anyhow::Result<Settings> {
         None if default.exists() => Config::read(default)?,
         None => Config::default(),
     };
-    config.overlay_environment(|name| std::env::var(name).ok())?;
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let variable = |name: &str| std::env::var(name).ok();
+    config.overlay_environment(variable)?;
     config.listen = flags.listen.or(config.listen);
     config.data = flags.data.or(config.data);
     config.compiled = flags.compiled.or(config.compiled);
@@ -112,6 +115,7 @@ async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
     });
     let admin = Admin::new(pipeline.clone());
     let server = Server { pipeline: pipeline.clone(), control: admin.clone().router() };
+    #[expect(clippy::disallowed_methods, reason = "it lives as long as the server, and ends with it below")]
     let sweeper = tokio::spawn(sweep(pipeline.pools.clone()));
 
     let address = listener.local_addr()?;

@@ -76,8 +76,9 @@ impl Compiler {
 }
 
 async fn run_child(wasm: &[u8], metering: Metering) -> Result<Vec<u8>, CompileError> {
-    #[expect(clippy::disallowed_methods, reason = "the compiler is this same program")]
-    let program = std::env::current_exe().map_err(CompileError::Run)?;
+    // This program as it runs, even where an upgrade has put another one in its place on disk.
+    let program = "/proc/self/exe";
+    #[expect(clippy::disallowed_methods, reason = "the one process that the server starts")]
     let mut child = tokio::process::Command::new(program)
         .arg(SUBCOMMAND)
         .args((metering == Metering::Fuel).then_some("--fuel"))
@@ -153,21 +154,31 @@ fn component_of(upload: &[u8]) -> Result<Vec<u8>, String> {
     if wasm.get(4..8) != Some(&[1, 0, 0, 0]) {
         return Ok(wasm.into_owned());
     }
-    let module = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(&wasm)
-        .and_then(|encoder| {
-            encoder.adapter(
-                wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
-                wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
+    use wasi_preview1_component_adapter_provider::{
+        WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER as COMMAND, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as REACTOR,
+    };
+    // A command; a module that was built against component interfaces alone; and one that uses preview 1 besides.
+    let command = encode(&wasm, Some(COMMAND));
+    command.or_else(|error| encode(&wasm, None).or_else(|_| encode(&wasm, Some(REACTOR))).map_err(|_| error)).map_err(
+        |error| {
+            format!(
+                "this core module is neither a command for WASI preview 1 nor one that was built for component \
+                 interfaces, as wit-bindgen does: {error}"
             )
-        })
-        .and_then(|mut encoder| encoder.encode());
-    module.map_err(|error| {
-        format!(
-            "this core module is no command for WASI preview 1, the only kind of core module that can be run: {error:#}"
-        )
-    })
+        },
+    )
+}
+
+fn encode(module: &[u8], adapter: Option<&[u8]>) -> Result<Vec<u8>, String> {
+    let encoder = wit_component::ComponentEncoder::default().validate(true);
+    let encoded = encoder.module(module).and_then(|mut encoder| {
+        if let Some(adapter) = adapter {
+            let name = wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+            encoder = encoder.adapter(name, adapter)?;
+        }
+        encoder.encode()
+    });
+    encoded.map_err(|error| format!("{error:#}"))
 }
 
 fn restrict() {

@@ -174,7 +174,7 @@ pub fn answer(result: String) -> Result<Response<Bytes>, AnswerError> {
         .filter(|status| (200..600).contains(&status.as_u16()))
         .ok_or(AnswerError::Status(spelled.status_code))?;
     let mut headers = HeaderMap::new();
-    let single = spelled.headers.iter().map(|(name, value)| (name, value));
+    let single = spelled.headers.iter();
     let multiple =
         spelled.multi_value_headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
     for (name, value) in single.chain(multiple) {

@@ -54,6 +54,10 @@ pub async fn call(
     let (sender, receiver) = oneshot::channel();
     let (pools, function, upload) = (pools.clone(), function.clone(), upload.clone());
     let mut store = pools.factory().store(&function, Origin::Uploads, upload.metering)?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the component outlives its answer's head; the answer's body owns it"
+    )]
     let task = tokio::spawn(async move {
         let _held = (slot, guard);
         let UploadKind::Http(pre) = &upload.kind else {

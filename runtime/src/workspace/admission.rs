@@ -138,7 +138,11 @@ impl Gates {
         let in_server = self.server.try_enter().ok_or(AdmissionError::ServerBusy)?;
         let is_python = matches!(function.program, Program::Source { language: Language::Python, .. });
         let python = match self.python.as_ref().filter(|_| is_python && origin == Origin::Outside) {
-            Some(turns) => Some(turns.clone().acquire_owned().await.map_err(|_| AdmissionError::ServerBusy)?),
+            Some(turns) => {
+                let patience = function.grants.limits.timeout;
+                let turn = tokio::time::timeout(patience, turns.clone().acquire_owned()).await;
+                Some(turn.ok().and_then(Result::ok).ok_or(AdmissionError::ServerBusy)?)
+            }
             None => None,
         };
         Ok(Admission { deployment, function, entry, _places: (in_workspace, in_server), _python: python })

@@ -53,5 +53,7 @@ extern "C" fn initialise() {
         js::start(&allocator::FUNCTIONS);
         js::enter();
         natives::boot();
+        js::settle();
+        allocator::fill_holes();
     });
 }

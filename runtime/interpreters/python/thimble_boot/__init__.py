@@ -15,7 +15,7 @@ from . import stdlib  # noqa: E402
 
 stdlib.import_all()
 
-from . import console, event_loop, http_client, instance, time_zones  # noqa: E402
+from . import console, event_loop, heap, http_client, instance, time_zones  # noqa: E402
 from .guest import Guest  # noqa: E402
 
 __all__ = ["Guest"]
@@ -30,5 +30,6 @@ time_zones.install()
 sys.path.clear()
 sys.path_importer_cache.clear()
 gc.collect()
+heap.fill_holes()
 # What is here stays: the collector need not walk it, nor dirty its pages, in every instance.
 gc.freeze()

@@ -66,10 +66,22 @@ impl Quota {
         if self.try_take(need) {
             return true;
         }
-        let recount = {
-            let mut usage = self.usage();
-            std::mem::take(&mut usage.freed)
-        };
+        self.recount().await && self.try_take(need)
+    }
+
+    /// The bytes that are left, as far as was counted.
+    pub(crate) fn room(&self) -> u64 {
+        self.limit.saturating_sub(self.usage().bytes)
+    }
+
+    /// Whether counting anew may find more room.
+    pub(crate) fn may_find_more(&self) -> bool {
+        self.usage().freed
+    }
+
+    /// Counts what is there, if something was removed since the last time. Whether it did.
+    pub(crate) async fn recount(&self) -> bool {
+        let recount = std::mem::take(&mut self.usage().freed);
         let Some(folder) = self.folder.clone().filter(|_| recount) else { return false };
         let open: Vec<Arc<File>> = self.usage().open.iter().filter_map(Weak::upgrade).collect();
         let counted = tokio::task::spawn_blocking(move || count(&folder.dir, &open)).await;
@@ -81,7 +93,7 @@ impl Quota {
             Ok(Err(error)) => tracing::warn!(%error, "the files of a /tmp cannot be counted"),
             Err(_) => {}
         }
-        self.try_take(need)
+        true
     }
 
     /// Takes what a change needs without counting anything anew.

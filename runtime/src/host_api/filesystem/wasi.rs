@@ -63,8 +63,7 @@ impl Files<'_> {
         position: Position,
     ) -> FsResult<Resource<DynOutputStream>> {
         let inner = self.inner.table.delete(stream)?;
-        let metered: DynOutputStream =
-            Box::new(Metered { inner, file, position, quota: self.quota.clone(), wanted: None });
+        let metered: DynOutputStream = Box::new(Metered { inner, file, position, quota: self.quota.clone() });
         Ok(self.inner.table.push(metered)?)
     }
 }
@@ -282,14 +281,15 @@ struct Metered {
     file: Arc<File>,
     position: Position,
     quota: Quota,
-    /// What a refused write wanted: `ready` may find room for it by counting anew.
-    wanted: Option<Need>,
 }
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for Metered {
     async fn ready(&mut self) {
         self.inner.ready().await;
+        if self.quota.room() == 0 {
+            self.quota.recount().await;
+        }
     }
 }
 
@@ -306,8 +306,8 @@ impl OutputStream for Metered {
         };
         let need = Need { bytes: need, files: 0 };
         if !self.quota.try_take(need) {
-            self.wanted = Some(need);
-            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            // By its number: wasmtime knows no other name for it, and would call it an I/O error.
+            let full = std::io::Error::from(rustix::io::Errno::NOSPC);
             return Err(StreamError::LastOperationFailed(full.into()));
         }
         if let Position::At(offset) = &mut self.position {
@@ -321,7 +321,14 @@ impl OutputStream for Metered {
     }
 
     fn check_write(&mut self) -> Result<usize, StreamError> {
-        self.inner.check_write()
+        let writable = self.inner.check_write()?;
+        match usize::try_from(self.quota.room()).unwrap_or(usize::MAX) {
+            // Not ready yet: waiting counts the files anew.
+            0 if self.quota.may_find_more() => Ok(0),
+            // No file may grow any more; what is there may still be written over.
+            0 => Ok(writable),
+            room => Ok(writable.min(room)),
+        }
     }
 
     async fn cancel(&mut self) {
