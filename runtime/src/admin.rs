@@ -10,7 +10,6 @@ use crate::error::RequestError;
 use crate::limits::ByteSize;
 use crate::pipeline::Pipeline;
 use crate::routing::{Name, RoutingError};
-use crate::server;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -84,7 +83,7 @@ type Answer = Result<Response, RequestError>;
 
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
-        server::whole(self.respond(None, Duration::ZERO))
+        self.respond(None, Duration::ZERO).map(axum::body::Body::from)
     }
 }
 

@@ -39,6 +39,9 @@ struct Serve {
     /// Folder of the compiled interpreters [default: compiled, in the data folder]
     #[arg(long, value_name = "FOLDER")]
     compiled: Option<PathBuf>,
+    /// Any other setting, by its name in the file: `--set limits.log_size=1mb`
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
     /// Settings in TOML [default: thimble.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

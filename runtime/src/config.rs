@@ -7,8 +7,9 @@ use crate::limits::{self, ByteSize, ServerLimits};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use toml::{Table, Value};
 
 /// The settings as written. An unknown name is an error: a misspelt limit must not be a missing one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -16,6 +17,8 @@ use std::time::Duration;
 pub struct Config {
     /// `host:port`.
     pub listen: Option<String>,
+    /// The port alone, in the place of the one in `listen`.
+    pub port: Option<u64>,
     /// Folder of all that is durable.
     pub data: Option<PathBuf>,
     /// Folder of the compiled interpreters; `compiled` in the data folder if not named.
@@ -89,13 +92,51 @@ pub struct Settings {
 /// What is wrong with the settings, and where it was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("cannot read {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{} is not a valid configuration", path.display())]
+    #[error(
+        "there is no setting `{flag}`; expected NAME=VALUE, with a name as in thimble.toml, such as limits.log_size=1mb"
+    )]
+    UnknownFlag { flag: String },
+    #[error("{} is not a valid configuration", if path.as_os_str().is_empty() { "this".into() } else { path.display().to_string() })]
     Parse { path: PathBuf, source: toml::de::Error },
     #[error("{name} is `{value}`; expected {expected}")]
-    Value { name: &'static str, value: String, expected: &'static str },
+    Value { name: String, value: String, expected: &'static str },
 }
+
+/// How a setting's value is written.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Number,
+}
+
+/// Every setting but the tokens: its name in the file, its kind, and its name in the environment of the functions
+/// microservice where that has one. In the environment each is also `THIMBLE_` and its name, as `THIMBLE_LIMITS_LOG_SIZE`.
+const SETTINGS: [(&str, Kind, Option<&str>); 21] = [
+    ("listen", Kind::Text, None),
+    ("data", Kind::Text, Some("FUNCTIONS_STORAGE_FILESYSTEM_DIRPATH")),
+    ("compiled", Kind::Text, None),
+    ("tmp", Kind::Text, None),
+    ("limits.timeout_ms", Kind::Number, Some("FUNCTIONS_RUN_TIMEOUT")),
+    ("limits.python_timeout_ms", Kind::Number, Some("PYTHON_FUNCTIONS_RUN_TIMEOUT")),
+    ("limits.memory_mib", Kind::Number, None),
+    ("limits.request_size", Kind::Text, Some("REQUEST_MAX_SIZE")),
+    ("limits.upload_size", Kind::Text, None),
+    ("limits.response_size", Kind::Text, None),
+    ("limits.log_size", Kind::Text, None),
+    ("limits.tmp_size", Kind::Text, None),
+    ("limits.cache_size", Kind::Text, None),
+    ("limits.total_cache_size", Kind::Text, None),
+    ("limits.concurrency", Kind::Number, None),
+    ("limits.workspace_concurrency", Kind::Number, None),
+    ("instances.warm", Kind::Number, Some("FUNCTIONS_WORKERS_MAX_LRU")),
+    ("instances.warm_memory", Kind::Text, None),
+    ("instances.idle_expiry_s", Kind::Number, Some("INACTIVE_NODE_WORKER_DELETION_TIMEOUT")),
+    ("instances.python_concurrency", Kind::Number, Some("KERNEL_POOL_SIZE")),
+    ("port", Kind::Number, Some("PORT")),
+];
+
+/// The heap of a JavaScript worker in the functions microservice; `limits.memory_mib` is that and the interpreter's own.
+const HEAP_VARIABLE: &str = "NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB";
 
 /// Environment variables of the functions microservice that configure what Thimble does not have.
 const WITHOUT_EFFECT: [(&str, &str); 10] = [
@@ -112,71 +153,58 @@ const WITHOUT_EFFECT: [(&str, &str); 10] = [
 ];
 
 impl Config {
-    /// Reads `thimble.toml`.
-    #[expect(clippy::disallowed_methods, reason = "the configuration is read once, before there is anything to scope")]
-    pub fn read(path: &std::path::Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.into(), source })
-    }
-
-    /// Lays the environment over what is there. The names are those of the functions microservice.
-    pub fn overlay_environment(&mut self, variable: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
-        let number = |name: &'static str| -> Result<Option<u64>, ConfigError> {
-            match variable(name).filter(|value| !value.is_empty()) {
-                None => Ok(None),
-                Some(value) => match value.trim().parse() {
-                    Ok(number) => Ok(Some(number)),
-                    Err(_) => Err(ConfigError::Value { name, value, expected: "a whole number" }),
-                },
+    /// The settings of all sources, the later ones over the earlier: a file's text, the environment, flags (`name=value`).
+    pub fn of(
+        file: Option<(&Path, &str)>,
+        variable: impl Fn(&str) -> Option<String>,
+        flags: &[String],
+    ) -> Result<Self, ConfigError> {
+        let path = file.map_or_else(PathBuf::new, |(path, _)| path.into());
+        let parse = |source| ConfigError::Parse { path: path.clone(), source };
+        let mut table: Table = toml::from_str(file.map_or("", |(_, text)| text)).map_err(parse)?;
+        // Checked alone first, so that an error names the file only where the file is wrong.
+        Self::try_from_table(table.clone()).map_err(parse)?;
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        for (name, kind, microservice) in SETTINGS {
+            let own = format!("THIMBLE_{}", name.replace('.', "_").to_ascii_uppercase());
+            for variable in [microservice, Some(own.as_str())].into_iter().flatten() {
+                if let Some(value) = set(variable) {
+                    assign(&mut table, name, kind, variable, value)?;
+                }
             }
-        };
-        if let Some(port) = number("PORT")? {
-            let host =
-                self.listen.as_deref().and_then(|listen| listen.rsplit_once(':')).map_or("127.0.0.1", |(host, _)| host);
-            self.listen = Some(format!("{host}:{port}"));
         }
-        if let Some(folder) = variable("FUNCTIONS_STORAGE_FILESYSTEM_DIRPATH").filter(|folder| !folder.is_empty()) {
-            self.data = Some(folder.into());
-        }
-        let limits = &mut self.limits;
-        limits.timeout_ms = number("FUNCTIONS_RUN_TIMEOUT")?.or(limits.timeout_ms);
-        limits.python_timeout_ms = number("PYTHON_FUNCTIONS_RUN_TIMEOUT")?.or(limits.python_timeout_ms);
-        if let Some(heap) = number("NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB")? {
-            limits.memory_mib = Some(heap.saturating_add(limits::JAVASCRIPT_OVERHEAD.0 >> 20));
-        }
-        if let Some(size) = variable("REQUEST_MAX_SIZE").filter(|size| !size.is_empty()) {
-            limits.request_size = Some(size);
-        }
-        let count = |name: &'static str| -> Result<Option<u32>, ConfigError> {
-            number(name)?
-                .map(|count| {
-                    u32::try_from(count).map_err(|_| ConfigError::Value {
-                        name,
-                        value: count.to_string(),
-                        expected: "a whole number below 2^32",
-                    })
-                })
-                .transpose()
-        };
-        let instances = &mut self.instances;
-        instances.warm = count("FUNCTIONS_WORKERS_MAX_LRU")?.or(instances.warm);
-        instances.idle_expiry_s = number("INACTIVE_NODE_WORKER_DELETION_TIMEOUT")?.or(instances.idle_expiry_s);
-        if let Some(kernels) = count("KERNEL_POOL_SIZE")? {
-            instances.python_concurrency = Some(kernels as usize);
+        if let Some(heap) = set(HEAP_VARIABLE) {
+            let number: u64 = heap.trim().parse().map_err(|_| not_a_number(HEAP_VARIABLE, heap))?;
+            let memory = number.saturating_add(limits::JAVASCRIPT_OVERHEAD.0 >> 20);
+            assign(&mut table, "limits.memory_mib", Kind::Number, HEAP_VARIABLE, memory.to_string())?;
         }
         for (name, reason) in WITHOUT_EFFECT {
             if variable(name).is_some() {
                 tracing::warn!(variable = name, "environment variable has no effect: {reason}");
             }
         }
-        Ok(())
+        for flag in flags {
+            let unknown = || ConfigError::UnknownFlag { flag: flag.clone() };
+            let (name, value) = flag.split_once('=').ok_or_else(unknown)?;
+            let (name, kind, _) = SETTINGS.iter().find(|(known, ..)| *known == name.trim()).ok_or_else(unknown)?;
+            assign(&mut table, name, *kind, name, value.trim().into())?;
+        }
+        Self::try_from_table(table).map_err(parse)
+    }
+
+    fn try_from_table(table: Table) -> Result<Self, toml::de::Error> {
+        table.try_into()
     }
 
     /// Checks everything and fills in the defaults.
     pub fn check(self) -> Result<Settings, ConfigError> {
-        let listen = self.listen.unwrap_or_else(|| "127.0.0.1:4000".into());
+        let mut listen = self.listen.unwrap_or_else(|| "127.0.0.1:4000".into());
+        if let Some(port) = self.port {
+            let host = listen.rsplit_once(':').map_or(listen.as_str(), |(host, _)| host);
+            listen = format!("{host}:{port}");
+        }
         let listen = listen.parse().map_err(|_| ConfigError::Value {
-            name: "listen",
+            name: "listen".into(),
             value: listen,
             expected: "an address and a port, such as 127.0.0.1:4000",
         })?;
@@ -186,7 +214,7 @@ impl Config {
         let python_concurrency = match self.instances.python_concurrency {
             None => None,
             Some(count) => Some(NonZeroUsize::new(count).ok_or_else(|| ConfigError::Value {
-                name: "instances.python_concurrency (KERNEL_POOL_SIZE)",
+                name: "instances.python_concurrency (KERNEL_POOL_SIZE)".into(),
                 value: "0".into(),
                 expected: "at least 1",
             })?),
@@ -265,18 +293,42 @@ impl LimitsConfig {
 impl TokenConfig {
     fn check(self) -> Result<Token, ConfigError> {
         Token::new(self.name, &self.sha256, self.workspaces, self.rights).ok_or(ConfigError::Value {
-            name: "tokens.sha256",
+            name: "tokens.sha256".into(),
             value: self.sha256,
             expected: "64 hexadecimal digits, for example from `printf %s TOKEN | sha256sum`",
         })
     }
 }
 
+fn not_a_number(name: &str, value: String) -> ConfigError {
+    ConfigError::Value { name: name.into(), value, expected: "a whole number" }
+}
+
+/// Puts a setting into the table, at its dotted name. `source` is what an error calls it.
+fn assign(table: &mut Table, name: &str, kind: Kind, source: &str, value: String) -> Result<(), ConfigError> {
+    let value = match kind {
+        Kind::Text => Value::String(value),
+        Kind::Number => match value.trim().parse::<u32>() {
+            Ok(number) => Value::Integer(number.into()),
+            Err(_) => return Err(not_a_number(source, value)),
+        },
+    };
+    let (section, key) = name.split_once('.').unwrap_or(("", name));
+    if section.is_empty() {
+        table.insert(key.into(), value);
+        return Ok(());
+    }
+    if let Value::Table(inner) = table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
+        inner.insert(key.into(), value);
+    }
+    Ok(())
+}
+
 fn size(name: &'static str, written: Option<String>, default: ByteSize) -> Result<ByteSize, ConfigError> {
     match written {
         None => Ok(default),
         Some(value) => ByteSize::parse(&value).ok_or(ConfigError::Value {
-            name,
+            name: name.into(),
             value,
             expected: "a size such as 512kb, 1mb or 2gb",
         }),
@@ -288,7 +340,7 @@ fn within(name: &'static str, value: u64, min: u64, max: u64) -> Result<u64, Con
         return Ok(value);
     }
     let expected = if value < min { "a larger number" } else { "a smaller number" };
-    Err(ConfigError::Value { name, value: value.to_string(), expected })
+    Err(ConfigError::Value { name: name.into(), value: value.to_string(), expected })
 }
 
 #[cfg(test)]
@@ -296,10 +348,8 @@ mod tests {
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let mut config = Config::default();
         let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string());
-        config.overlay_environment(find)?;
-        config.check()
+        Config::of(None, find, &[])?.check()
     }
 
     #[test]
@@ -336,6 +386,26 @@ mod tests {
         assert_eq!(settings.limits.request_size, ByteSize::mib(3));
         assert_eq!(settings.data, PathBuf::from("elsewhere"));
         assert_eq!(settings.python_concurrency.map(NonZeroUsize::get), Some(3));
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let file =
+            "listen = \"127.0.0.1:1\"\n[limits]\nlog_size = \"1kb\"\nresponse_size = \"1kb\"\ntmp_size = \"1kb\"";
+        let variable = |name: &str| match name {
+            "THIMBLE_LIMITS_RESPONSE_SIZE" | "THIMBLE_LIMITS_TMP_SIZE" => Some("2kb".to_string()),
+            "PORT" => Some("2".into()),
+            _ => None,
+        };
+        let flags = ["limits.tmp_size=3kb".to_string()];
+        let settings = Config::of(Some((Path::new("thimble.toml"), file)), variable, &flags).unwrap().check().unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:2");
+        assert_eq!(settings.limits.log_size, ByteSize::kib(1));
+        assert_eq!(settings.limits.response_size, ByteSize::kib(2));
+        assert_eq!(settings.limits.tmp_size, ByteSize::kib(3));
+        for wrong in ["limits.log_sise=1kb", "log_size", "limits.concurrency=many"] {
+            assert!(Config::of(None, |_| None, &[wrong.to_string()]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

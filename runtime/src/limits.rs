@@ -81,6 +81,10 @@ pub const MAX_REQUEST_SIZE: ByteSize = ByteSize::mib(64);
 pub const DEFAULT_UPLOAD_SIZE: ByteSize = ByteSize::mib(50);
 /// A result or a response body that is not streamed: 6 MiB, as common runtimes of functions have it.
 pub const DEFAULT_RESPONSE_SIZE: ByteSize = ByteSize::mib(6);
+/// What is read of a body that is refused, so that a client that is still sending gets to read why, and for how long.
+pub const REFUSED_BODY: ByteSize = ByteSize::mib(16);
+/// See [`REFUSED_BODY`].
+pub const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Request bodies in memory, over all connections.
 pub const BUFFERED_BODIES: ByteSize = ByteSize::mib(512);
 /// A body up to this size is not counted against [`BUFFERED_BODIES`]: connections are.

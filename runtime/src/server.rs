@@ -8,7 +8,6 @@ use crate::limits;
 use crate::pipeline::{AnswerBody, Pipeline};
 use crate::routing;
 use axum::Router;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -109,9 +108,4 @@ async fn accept(
             None
         }
     }
-}
-
-/// A whole answer as the control plane's router gives it.
-pub fn whole(response: Response<Bytes>) -> Response<axum::body::Body> {
-    response.map(axum::body::Body::from)
 }

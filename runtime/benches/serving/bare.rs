@@ -31,9 +31,7 @@ pub fn serve(port: &str) {
             let Ok((stream, _)) = listener.accept().await else { continue };
             let _ = stream.set_nodelay(true);
             tokio::spawn(async move {
-                let served = http1::Builder::new()
-                    .pipeline_flush(true)
-                    .serve_connection(TokioIo::new(stream), service_fn(answer));
+                let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
                 let _ = served.await;
             });
         }

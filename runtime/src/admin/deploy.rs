@@ -54,6 +54,7 @@ impl Admin {
             document: serde_json::to_string(&document).map_err(|error| RequestError::internal(&error))?,
         };
         registry.store.blobs.put(files.into_values().collect()).await?;
+        let _swap = registry.swap(workspace).await;
         registry.store.metadata.commit(workspace.as_str(), &stored, &document.files()).await?;
 
         let replaced = registry.loaded(workspace).await;

@@ -64,6 +64,7 @@ pub(super) async fn remove(State(admin): Shared, Path(workspace): Path<String>, 
     admin.authorize(&headers, &workspace)?;
     let registry = &admin.pipeline.registry;
     let _change = registry.change(&workspace).await;
+    let _swap = registry.swap(&workspace).await;
     if !registry.store.metadata.remove(workspace.as_str()).await? {
         return Err(RegistryError::NoWorkspace(workspace).into());
     }

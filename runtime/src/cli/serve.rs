@@ -55,15 +55,16 @@ pub(super) fn run(flags: Serve) -> anyhow::Result<()> {
 
 fn settings(flags: Serve) -> anyhow::Result<Settings> {
     let default = Path::new("thimble.toml");
-    let mut config = match &flags.config {
-        Some(path) => Config::read(path)?,
-        None if default.exists() => Config::read(default)?,
-        None => Config::default(),
-    };
+    let path = flags.config.as_deref().or_else(|| default.exists().then_some(default));
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the settings, before there is a folder")]
+    let text = path.map(std::fs::read_to_string).transpose();
+    let text = text.with_context(|| format!("cannot read {}", path.unwrap_or(default).display()))?;
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     let variable = |name: &str| std::env::var(name).ok();
-    config.overlay_environment(variable)?;
-    config.listen = flags.listen.or(config.listen);
+    let mut config = Config::of(path.zip(text.as_deref()), variable, &flags.set)?;
+    if let Some(listen) = flags.listen {
+        (config.listen, config.port) = (Some(listen), None);
+    }
     config.data = flags.data.or(config.data);
     config.compiled = flags.compiled.or(config.compiled);
     Ok(config.check()?)

@@ -60,9 +60,7 @@ impl Upload {
         let component = compiler.component(engines, wasm, metering).await?;
         let engine = engines.get(Origin::Uploads, metering);
         let linker = linker::uploads(engine).map_err(|error| UploadError::Link(format!("{error:#}")))?;
-        // wasmtime's message names the import and what is wrong with it.
-        let pre =
-            linker.instantiate_pre(&component).map_err(|error| UploadError::UnknownImport(format!("{error:#}")))?;
+        let pre = linker.instantiate_pre(&component).map_err(|error| not_offered(&format!("{error:#}")))?;
         let exports = exports(&component, engine);
         let has = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
         let failed = |error| UploadError::Link(format!("{error:#}"));
@@ -78,6 +76,12 @@ impl Upload {
         };
         Ok(Self { kind, metering, size: wasm.len() as u64 })
     }
+}
+
+/// wasmtime's message names the import first, in backticks, and then what is wrong with it.
+fn not_offered(reason: &str) -> UploadError {
+    let import = reason.split('`').nth(1).unwrap_or("something");
+    UploadError::UnknownImport(format!("the component imports `{import}`, which is not offered here ({reason})"))
 }
 
 fn exports(component: &Component, engine: &wasmtime::Engine) -> Vec<String> {

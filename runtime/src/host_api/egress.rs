@@ -57,6 +57,8 @@ pub enum EgressError {
     Protocol { host: String, reason: String },
     #[error("more than {} redirects", limits::MAX_REDIRECTS)]
     TooManyRedirects,
+    #[error("{url} redirects to a `{scheme}:` URL, which is neither http nor https")]
+    RedirectScheme { url: String, scheme: String },
     #[error("{url} redirects, and redirects were asked to be errors")]
     RedirectRefused { url: String },
 }
@@ -106,6 +108,9 @@ impl Egress {
                 Redirect::Follow => {}
                 Redirect::Manual => return Ok(Fetched { url, redirected: false, response }),
                 Redirect::Error => return Err(EgressError::RedirectRefused { url: url.into() }),
+            }
+            if !matches!(next.scheme(), "http" | "https") {
+                return Err(EgressError::RedirectScheme { url: url.into(), scheme: next.scheme().into() });
             }
             let status = response.status();
             let becomes_get = status == StatusCode::SEE_OTHER && method != Method::HEAD
@@ -199,12 +204,11 @@ fn target(uri: &Uri) -> Result<(String, u16), EgressError> {
     if host.is_empty() { Err(refuse("it has no host")) } else { Ok((host, uri.port_u16().unwrap_or(default))) }
 }
 
-/// Where a redirect leads; none where the response is none, or leads nowhere that is http or https.
+/// Where a redirect leads; none where the response is none.
 fn location(url: &Url, response: &Response<Incoming>) -> Option<Url> {
     let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = response.headers().get(header::LOCATION).filter(|_| redirects)?.to_str().ok()?;
-    let next = url.join(location).ok()?;
-    matches!(next.scheme(), "http" | "https").then_some(next)
+    url.join(location).ok()
 }
 
 /// Finds the cause in an error of the client: our own refusal, the resolver's, the connection's, or the protocol's.

@@ -95,7 +95,9 @@ impl From<EgressError> for Failure {
             EgressError::Connection { .. } => FailureCode::ConnectionFailed,
             EgressError::Tls { .. } => FailureCode::TlsFailed,
             EgressError::Protocol { .. } => FailureCode::InvalidResponse,
-            EgressError::TooManyRedirects | EgressError::RedirectRefused { .. } => FailureCode::RedirectRefused,
+            EgressError::TooManyRedirects
+            | EgressError::RedirectScheme { .. }
+            | EgressError::RedirectRefused { .. } => FailureCode::RedirectRefused,
         };
         fail(code, error.to_string())
     }

@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -28,6 +29,8 @@ pub struct ProxyBody {
     inner: HyperOutgoingBody,
     /// None once the body has ended: what the component does afterwards is not the client's.
     guest: Option<AbortOnDrop>,
+    /// Whether the component has failed: then the end of its body is not one that it meant.
+    broken: Arc<AtomicBool>,
 }
 
 /// A task that ends with its handle, unless it is let go.
@@ -54,6 +57,8 @@ pub async fn call(
     let (sender, receiver) = oneshot::channel();
     let (pools, function, upload) = (pools.clone(), function.clone(), upload.clone());
     let mut store = pools.factory().store(&function, Origin::Uploads, upload.metering)?;
+    let broken = Arc::new(AtomicBool::new(false));
+    let breaks = broken.clone();
     #[expect(
         clippy::disallowed_methods,
         reason = "the component outlives its answer's head; the answer's body owns it"
@@ -72,17 +77,20 @@ pub async fn call(
             let answer = store.data_mut().http().new_response_outparam(sender)?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await
         };
-        match tokio::time::timeout_at(deadline.into(), running).await {
+        let failure = match tokio::time::timeout_at(deadline.into(), running).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Failure::from_trap(&error, store.data())),
             Err(_) => Some(Failure::timeout(&function.grants.limits)),
-        }
+        };
+        // Before the store goes, and with it what the body is written through.
+        breaks.store(failure.is_some(), Ordering::Release);
+        failure
     });
     let mut guest = AbortOnDrop(Some(task));
     let answered = receiver.await;
     let failed = |message: String| Ok(Err(Failure::new(FailureKind::Thrown, message)));
     match answered {
-        Ok(Ok(response)) => Ok(Ok(response.map(|inner| ProxyBody { inner, guest: Some(guest) }))),
+        Ok(Ok(response)) => Ok(Ok(response.map(|inner| ProxyBody { inner, guest: Some(guest), broken }))),
         Ok(Err(code)) => failed(format!("the component answered with an error: {code}")),
         // The guest is gone without an answer: its end says why.
         Err(_) => match guest.0.as_mut() {
@@ -102,6 +110,10 @@ impl Body for ProxyBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) && self.broken.load(Ordering::Acquire) {
+            // The client must see that the answer broke off.
+            return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+        }
         if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
             self.detach();
         }
@@ -109,7 +121,7 @@ impl Body for ProxyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.is_end_stream() && !self.broken.load(Ordering::Acquire)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,10 +5,11 @@ use crate::limits::{self, ByteSize};
 use crate::routing::{Route, Style};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -67,7 +68,9 @@ impl Bodies {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let hint = body.size_hint();
+        let mut body = std::pin::pin!(body);
         if hint.lower() > limit.0 {
+            drain(body.as_mut()).await;
             return Err(too_large(limit));
         }
         if body.is_end_stream() {
@@ -88,27 +91,16 @@ impl Bodies {
         } else {
             None
         };
-        let mut body = std::pin::pin!(Limited::new(body, limit.as_usize()));
-        // A small body has mostly arrived with its head, in one piece: no timer, no copy.
-        let first = tokio::time::timeout(limits::BODY_TIMEOUT, async {
-            let mut collected: Option<Bytes> = None;
-            let mut more = Vec::new();
-            while let Some(frame) = body.frame().await {
-                let Ok(data) = frame?.into_data() else { continue };
-                match collected.take() {
-                    None if more.is_empty() => collected = Some(data),
-                    None => more.extend_from_slice(&data),
-                    Some(first) => {
-                        more.extend_from_slice(&first);
-                        more.extend_from_slice(&data);
-                    }
-                }
+        match tokio::time::timeout(limits::BODY_TIMEOUT, whole(body.as_mut(), limit)).await {
+            Ok(Ok(Some(bytes))) => Ok((bytes, room)),
+            Ok(Ok(None)) => {
+                drain(body.as_mut()).await;
+                Err(too_large(limit))
             }
-            Ok(collected.unwrap_or_else(|| more.into()))
-        });
-        match first.await {
-            Ok(Ok(bytes)) => Ok((bytes, room)),
-            Ok(Err(error)) => Err(broken(error, limit)),
+            Ok(Err(error)) => {
+                let message = format!("the request's body cannot be read: {}", error.into());
+                Err(RequestError::new(StatusCode::BAD_REQUEST, "bad_request", message))
+            }
             Err(_) => {
                 let message = format!("the request's body did not arrive within {} s", limits::BODY_TIMEOUT.as_secs());
                 Err(RequestError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message))
@@ -117,11 +109,41 @@ impl Bodies {
     }
 }
 
-fn broken(error: Box<dyn std::error::Error + Send + Sync>, limit: ByteSize) -> RequestError {
-    if error.is::<LengthLimitError>() {
-        return too_large(limit);
+/// A body in one piece; none where it is larger than the limit.
+async fn whole<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, limit: ByteSize) -> Result<Option<Bytes>, B::Error> {
+    // A small body has mostly arrived with its head, in one piece that need not be copied.
+    let (mut first, mut all, mut size) = (Bytes::new(), Vec::new(), 0u64);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        size += data.len() as u64;
+        if size > limit.0 {
+            return Ok(None);
+        }
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&data);
+        }
     }
-    RequestError::new(StatusCode::BAD_REQUEST, "bad_request", format!("the request's body cannot be read: {error}"))
+    Ok(Some(if all.is_empty() { first } else { all.into() }))
+}
+
+/// Reads on for a while, into nothing: a client that is still sending when the connection ends would not see the answer.
+async fn drain<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
+    if body.size_hint().lower() > limits::REFUSED_BODY.0 {
+        return;
+    }
+    let rest = async {
+        let mut size = 0u64;
+        while let Some(Ok(frame)) = body.frame().await {
+            size += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if size > limits::REFUSED_BODY.0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(limits::REFUSED_BODY_TIMEOUT, rest).await;
 }
 
 fn too_large(limit: ByteSize) -> RequestError {

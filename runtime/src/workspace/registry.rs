@@ -2,6 +2,7 @@
 //! replaced in one step by a deploy.
 
 use super::admission::Gate;
+use super::locks::{Locked, Locks};
 use crate::deployment::document::Document;
 use crate::deployment::spec::Kind;
 use crate::deployment::upload::{Upload, UploadError};
@@ -17,9 +18,7 @@ use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::{Store, StoreError};
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
 use std::sync::{Arc, RwLock};
-use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 /// All workspaces.
@@ -33,9 +32,10 @@ pub struct Registry {
     /// What outlives a deployment's place in the cache: values of `cache`, secrets, the workspace's gate.
     lasting: RwLock<HashMap<Name, Lasting>>,
     budget: Arc<CacheBudget>,
-    /// Changes of one workspace happen one after the other.
-    changing: Vec<Mutex<()>>,
-    hasher: std::hash::RandomState,
+    /// Changes of one workspace happen one after the other, from what they start from to their commit.
+    changes: Locks,
+    /// Held while what serves is put in its place: by a deploy for its commit, by a load from the store.
+    swaps: Locks,
 }
 
 /// A workspace as it serves.
@@ -67,7 +67,7 @@ pub enum RegistryError {
 }
 
 /// The right to change a workspace, while it is held.
-pub type Change<'a> = MutexGuard<'a, ()>;
+pub type Change<'a> = Locked<'a>;
 
 impl Registry {
     pub fn new(
@@ -95,8 +95,8 @@ impl Registry {
             tmp,
             live,
             lasting: RwLock::default(),
-            changing: (0..256).map(|_| Mutex::new(())).collect(),
-            hasher: std::hash::RandomState::new(),
+            changes: Locks::default(),
+            swaps: Locks::default(),
         }
     }
 
@@ -106,8 +106,8 @@ impl Registry {
             return Ok(live);
         }
         let name = &Name::workspace(name).map_err(|_| RegistryError::NoWorkspace(unknown_name()))?;
-        // A load that overtook a deploy would bring the old deployment back: so loads wait for changes.
-        let _change = self.change(name).await;
+        // A load that a deploy overtook would bring the old deployment back: so they wait for each other.
+        let _swap = self.swap(name).await;
         if let Some(live) = self.live.get(name).await {
             return Ok(live);
         }
@@ -124,8 +124,12 @@ impl Registry {
 
     /// Waits until nobody else changes the workspace.
     pub async fn change(&self, name: &Name) -> Change<'_> {
-        let index = self.hasher.hash_one(name) as usize % self.changing.len();
-        self.changing[index].lock().await
+        self.changes.lock(name).await
+    }
+
+    /// Waits until nobody else puts anything in this workspace's place. To be held from commit to [`Self::publish`].
+    pub async fn swap(&self, name: &Name) -> Locked<'_> {
+        self.swaps.lock(name).await
     }
 
     /// The stored document of a workspace.

@@ -256,7 +256,15 @@
     const headers = [];
     for (const pair of request.headers) headers.push(...pair);
     const body = copyOf(request).buffered ?? undefined;
-    const head = await started((done) => send(request.method, request.url, headers, body, request.redirect, done), headOf, signal);
+    // When it fails, the caller's frames are gone: their stack is taken now.
+    const here = new Error();
+    let head;
+    try {
+      head = await started((done) => send(request.method, request.url, headers, body, request.redirect, done), headOf, signal);
+    } catch (failure) {
+      if (failure instanceof TypeError) failure.stack = here.stack;
+      throw failure;
+    }
     const pairs = [];
     for (let at = 0; at < head.headers.length; at += 2) pairs.push([head.headers[at], head.headers[at + 1]]);
     return new Response(new Body(null, head.body, signal), { ...head, headers: pairs, statusText: phrases[head.status] });

@@ -140,7 +140,7 @@ fn commonjs(source: &Source, compiled: js::Result<Value>, declared: Option<&str>
         let module = Value::object();
         let exports = Value::object();
         module.set("exports", exports.clone()).map_err(thrown)?;
-        let require = natives::function("require", |arguments| modules::require(&arguments.text(0)?));
+        let require = Value::global().get("require").map_err(thrown)?;
         let file = Value::string(&source.file);
         let arguments = [&exports, &require, &module, &file, &Value::string(".")];
         let answer = function.call(&exports, &arguments).map_err(thrown)?;

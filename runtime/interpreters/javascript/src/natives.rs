@@ -59,6 +59,8 @@ pub fn boot() {
     }
     let math = ok(Value::global().get("Math"));
     ok(math.set("random", function("random", |_| Ok(Value::number(instance::next_random())))));
+    // A function body asks for it as a module does; both get the same answer.
+    ok(Value::global().set("require", function("require", |arguments| modules::require(&arguments.text(0)?))));
     for (file, code) in BOOT {
         let function = ok(js::compile(code, file, 1, Goal::Script).and_then(js::run));
         ok(function.call(&Value::UNDEFINED, &[&host]));

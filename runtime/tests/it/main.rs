@@ -1,0 +1,21 @@
+//! The server's behaviour as a client sees it: the real binary, real interpreters, real HTTP on loopback.
+//!
+//! One module a stage. Most tests share one server and keep to workspaces of their own; a test that changes settings or
+//! kills the server starts its own.
+#![allow(clippy::disallowed_methods, reason = "tests look at files and processes from outside")]
+
+mod auth;
+mod client;
+mod components;
+mod deploy;
+mod durability;
+mod egress;
+mod http;
+mod isolation;
+mod javascript;
+mod limits;
+mod microservice;
+mod prebuilt;
+mod python;
+mod server;
+mod tidy;
