@@ -106,9 +106,11 @@ pub async fn memory(tools: &Path) {
             }
         }
         let with_deployment = server.private_memory().saturating_sub(before) / WARM as u64;
-        let same_function = together(&server, language).await;
+        drop(server);
+        let data = Folder::new(tools, "together");
+        let same_function = together(&thimble(tools, &data, &[]), language).await;
         println!(
-            "{language:<12} {:>6} KiB of the same function ({TOGETHER} instances), {:>6} KiB with a workspace and a \
+            "{language:<12} {:>6} KiB of the same function, {:>6} KiB with a workspace and a \
              deployment of its own ({WARM})",
             same_function / 1024,
             with_deployment / 1024
@@ -116,7 +118,7 @@ pub async fn memory(tools: &Path) {
     }
 }
 
-/// As many calls at once as there are to be instances: each waits until all have begun.
+/// What an instance adds that runs the same function as others.
 async fn together(server: &Process, language: &str) -> u64 {
     let code = match language {
         "python" => {
@@ -124,23 +126,29 @@ async fn together(server: &Process, language: &str) -> u64 {
         }
         _ => "export default async (event) => { await new Promise((done) => setTimeout(done, 500)); return event; }",
     };
-    let body = serde_json::json!({ "functions": { "wait": { "code": code, "language": language } } }).to_string();
-    let mut clients = Vec::new();
-    for _ in 0..TOGETHER {
-        clients.push(Client::connect(server.port).await);
-    }
-    clients[0].expect(200, "POST", "/v2/functions/together", &body).await;
-    clients[0].expect(200, "POST", "/v2/functions/together/run/wait", "{}").await;
+    let function = serde_json::json!({ "code": code, "language": language });
+    let body = serde_json::json!({ "functions": { "before": function, "counted": function } }).to_string();
+    let mut client = Client::connect(server.port).await;
+    client.expect(200, "POST", "/v2/functions/together", &body).await;
+    // So many instances of another function first: connections and what the start left free are then out of the figure.
+    at_once(server, "before").await;
     let before = server.private_memory();
-    let calls = clients.into_iter().map(|mut client| {
-        tokio::spawn(async move {
-            client.expect(200, "POST", "/v2/functions/together/run/wait", "{}").await;
-        })
-    });
-    for call in calls.collect::<Vec<_>>() {
+    at_once(server, "counted").await;
+    server.private_memory().saturating_sub(before) / TOGETHER as u64
+}
+
+/// As many calls at once: each waits long enough for all to have begun.
+async fn at_once(server: &Process, function: &'static str) {
+    let mut calls = Vec::new();
+    for _ in 0..TOGETHER {
+        let mut client = Client::connect(server.port).await;
+        calls.push(tokio::spawn(async move {
+            client.expect(200, "POST", &format!("/v2/functions/together/run/{function}"), "{}").await;
+        }));
+    }
+    for call in calls {
         call.await.expect("a call");
     }
-    server.private_memory().saturating_sub(before) / (TOGETHER as u64 - 1)
 }
 
 fn report(name: &str, mut times: Vec<f64>) {

@@ -61,15 +61,17 @@ impl Artefacts {
     /// The code of that name, if it is there and unharmed.
     pub fn load(&self, engine: &Engine, name: &ArtefactName) -> Result<Option<Component>, ArtefactError> {
         let path = self.path(name);
-        let (Ok(code), Ok(seal)) = (std::fs::read(&path), std::fs::read(path.with_extension("mac"))) else {
+        let (Ok(code), Ok(seal)) = (std::fs::File::open(&path), std::fs::read(path.with_extension("mac"))) else {
             return Ok(None);
         };
+        // In pieces: the code is mapped below, and need not be in memory twice.
+        let mut hasher = self.hasher(name);
+        let read = hasher.update_reader(code).is_ok();
         // `blake3::Hash` compares in constant time.
-        if <[u8; 32]>::try_from(seal).ok().map(blake3::Hash::from) != Some(self.seal(name, &code)) {
+        if !read || <[u8; 32]>::try_from(seal).ok().map(blake3::Hash::from) != Some(hasher.finalize()) {
             tracing::warn!(file = %path.display(), "compiled code fails its check and is made anew");
             return Ok(None);
         }
-        drop(code);
         // SAFETY: the file was written by this server for an engine of this configuration: the keyed hash says so, the
         // name carries the engine's compatibility hash, and nobody but the server's user can write to the folder.
         match unsafe { Component::deserialize_file(engine, &path) } {
@@ -83,7 +85,8 @@ impl Artefacts {
         let path = self.path(name);
         let failed = |source| ArtefactError::Io { path: path.clone(), source };
         replace(&path, code).map_err(failed)?;
-        replace(&path.with_extension("mac"), self.seal(name, code).as_bytes()).map_err(failed)
+        let seal = self.hasher(name).update(code).finalize();
+        replace(&path.with_extension("mac"), seal.as_bytes()).map_err(failed)
     }
 
     fn path(&self, name: &ArtefactName) -> PathBuf {
@@ -91,8 +94,10 @@ impl Artefacts {
     }
 
     /// The name is sealed in: code cannot be passed off under another name.
-    fn seal(&self, name: &ArtefactName, code: &[u8]) -> blake3::Hash {
-        blake3::Hasher::new_keyed(&self.key).update(name.0.as_bytes()).update(code).finalize()
+    fn hasher(&self, name: &ArtefactName) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(name.0.as_bytes());
+        hasher
     }
 }
 

@@ -43,7 +43,8 @@ pub fn set_context_prototype(prototype: Value) {
     CONTEXT_PROTOTYPE.set(prototype);
 }
 
-fn run(entry: Option<&str>, event: String) -> Result<String, Failure> {
+/// The call itself, without what belongs to an instance.
+pub fn run(entry: Option<&str>, event: String) -> Result<String, Failure> {
     let event = parse(event)?;
     // Nothing borrows the program while user code runs.
     let (answer, shape) = PROGRAM.with_borrow(|program| {

@@ -19,6 +19,7 @@ mod natives;
 mod reactor;
 mod scan;
 mod tasks;
+mod warm;
 
 mod bindings {
     wit_bindgen::generate!({
@@ -53,6 +54,7 @@ extern "C" fn initialise() {
         js::start(&allocator::FUNCTIONS);
         js::enter();
         natives::boot();
+        warm::up();
         js::settle();
         allocator::fill_holes();
     });

@@ -7,7 +7,7 @@ use crate::classify::{self, Text};
 use crate::js::{self, Atom, Thrown, Value};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{failure, invoke, json, modules, natives, reactor, scan};
+use crate::{failure, invoke, json, natives, reactor, scan};
 
 /// Words that cannot name a parameter of a function body.
 const RESERVED: &str = " arguments await break case catch class const continue debugger default delete do else enum eval \
@@ -228,6 +228,12 @@ impl Handler {
 }
 
 /// Makes the other functions of the workspace callable by name.
+/// Forgets what was loaded.
+pub fn forget() {
+    PROGRAM.take();
+    tasks::drain();
+}
+
 fn define_functions(source: &Source) -> js::Result<()> {
     let names = Value::array(source.functions.iter().map(|name| Value::string(name)));
     natives::internal("defineFunctions")?.call(&Value::UNDEFINED, &[&names]).map(drop)
