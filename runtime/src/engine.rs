@@ -98,6 +98,8 @@ pub(crate) fn config(origin: Origin, metering: Metering, instances: u32) -> Conf
         .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(limits::WASM_STACK)
         .async_stack_size(limits::FIBER_STACK)
+        // A stack that a guest recursed on must not stay in memory when it is done.
+        .async_stack_zeroing(true)
         // All that we run exports sync-lifted functions only; this alone is a third of a warm call.
         .concurrency_support(false)
         .wasm_gc(false)
@@ -123,8 +125,10 @@ pub(crate) fn config(origin: Origin, metering: Metering, instances: u32) -> Conf
                 .max_core_instance_size(2 << 20)
                 .max_memory_size(limits::MAX_MEMORY.as_usize())
                 // Pages that a guest wrote are reset by copy instead of being given back and faulted in again.
-                .linear_memory_keep_resident(2 << 20)
-                .table_keep_resident(128 << 10)
+                // As much stays with an unused slot: all slots together may hold this much of memory that nobody uses.
+                .linear_memory_keep_resident(limits::KEPT_MEMORY)
+                .table_keep_resident(16 << 10)
+                .async_stack_keep_resident(limits::KEPT_STACK)
                 .pagemap_scan(Enabled::Auto);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }

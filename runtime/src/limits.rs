@@ -179,6 +179,11 @@ pub const POLLS_BETWEEN_EVENTS: u32 = 8;
 pub const WASM_STACK: usize = 8 << 20;
 /// Stack that a guest and the host functions under it run on: wasmtime wants room beyond [`WASM_STACK`].
 pub const FIBER_STACK: usize = WASM_STACK + (1 << 20);
+/// Memory that stays resident in a slot of the pool between two instances: what a JavaScript instance writes, so that its
+/// pages are reset by copy. With 1,500 slots, 768 MiB at the very worst.
+pub const KEPT_MEMORY: usize = 512 << 10;
+/// Stack that stays resident between two instances.
+pub const KEPT_STACK: usize = 32 << 10;
 /// Funcref table of one core module.
 pub const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Bytes that one host call may copy out of a guest in strings and lists.

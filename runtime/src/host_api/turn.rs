@@ -38,13 +38,14 @@ impl Turn {
         if self.slices == 1 {
             return UpdateDeadline::Yield(1);
         }
-        self.give_back();
         let (turns, held) = (self.turns.0.clone(), self.held.clone());
         UpdateDeadline::YieldCustom(
             1,
             Box::pin(async move {
-                // Others that are ready go first, even where a turn is free at once.
+                // tokio polls a task that yields only after it has looked at sockets and timers. The turn is kept until
+                // then: given back before, it would wake the next guest at once, and requests would wait for all of them.
                 tokio::task::yield_now().await;
+                drop(take(&held));
                 if let Ok(permit) = turns.acquire_owned().await {
                     *held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(permit);
                 }
@@ -55,12 +56,12 @@ impl Turn {
     /// The guest waits for something, or is done: others may compute.
     pub(crate) fn release(&mut self) {
         if self.slices > 1 {
-            self.give_back();
+            drop(take(&self.held));
         }
         self.slices = 0;
     }
+}
 
-    fn give_back(&mut self) {
-        self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-    }
+fn take(held: &Mutex<Option<OwnedSemaphorePermit>>) -> Option<OwnedSemaphorePermit> {
+    held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
 }
