@@ -15,7 +15,7 @@ use crate::host_api::{Grants, Shared};
 use crate::interpreters::Language;
 use crate::limits::{Footprint, InvocationLimits, LimitError, ServerLimits};
 use crate::routing::Name;
-use document::{Document, StoredFunction};
+use document::{Document, Isolation, StoredFunction, StoredImage};
 use std::collections::HashMap;
 use std::sync::Arc;
 use upload::Upload;
@@ -38,8 +38,13 @@ pub struct Function {
     pub program: Program,
     /// The names of the declared parameters, in order.
     pub parameters: Option<Arc<[String]>>,
+    pub isolation: Isolation,
+    /// Instances that are kept ready.
+    pub provisioned: u32,
     /// What the first load found out.
     pub shape: Shape,
+    /// What the first load left in memory.
+    pub image: Option<StoredImage>,
     pub grants: Arc<Grants>,
 }
 
@@ -124,7 +129,10 @@ impl Deployment {
                 index: u32::try_from(index).unwrap_or(u32::MAX),
                 program: program(stored, &code, &names, limits.fuel.is_some()),
                 parameters: stored.parameter_names().map(Into::into),
+                isolation: stored.isolation,
+                provisioned: stored.provisioned.unwrap_or(0),
                 shape: Shape { callable: stored.callable, entries: stored.entries.clone() },
+                image: stored.image.clone(),
                 grants,
             };
             functions.insert(name, Arc::new(function));
@@ -152,10 +160,11 @@ impl Deployment {
     }
 
     /// Tells the functions what their first load found out. Before it is published, nobody else has them.
-    pub fn set_shapes(&mut self, mut shapes: HashMap<Name, Shape>) {
-        for (name, function) in &mut self.functions {
-            if let (Some(shape), Some(function)) = (shapes.remove(name), Arc::get_mut(function)) {
-                function.shape = shape;
+    pub fn set_loaded(&mut self, document: &Document) {
+        for stored in &document.functions {
+            if let Some(function) = self.functions.get_mut(&stored.name).and_then(Arc::get_mut) {
+                function.shape = Shape { callable: stored.callable, entries: stored.entries.clone() };
+                function.image = stored.image.clone();
             }
         }
     }

@@ -63,6 +63,20 @@ pub struct Invocation {
     pub callee: Option<Arc<dyn functions::Callee>>,
 }
 
+impl Invocation {
+    /// Stands for the invocation while a function is loaded and nobody has called it.
+    pub fn of_load(limits: &InvocationLimits) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            deadline: Instant::now() + limits.timeout,
+            depth: 0,
+            caller: None,
+            log: Arc::new(log::Log::new(limits.log_size)),
+            callee: None,
+        }
+    }
+}
+
 /// The host's side of one instance.
 pub struct State {
     pub grants: Arc<Grants>,
@@ -104,6 +118,17 @@ impl State {
         self.wasi.detach();
         self.memory.end();
         self.invocation = None;
+    }
+
+    /// The instance was forked from an image of that size, whose guest was given numbers up to `number`.
+    pub(crate) fn forked(&mut self, size: usize, number: u64) {
+        self.memory.forked(size);
+        self.reactor.go_on_after(number);
+    }
+
+    /// Whether the guest may hold something of the host's, which would mean nothing in a fork.
+    pub(crate) fn holds_handles(&self) -> bool {
+        self.wasi.holds_handles()
     }
 
     /// What the invocation that just ended may have left in `/tmp`.

@@ -1,22 +1,27 @@
-//! A live sandbox: one store with one instance of one function, loaded and ready to be invoked.
+//! A live sandbox: one store with one instance of one function, ready to be invoked: forked from the image that the
+//! function's top level left, or, where there is none, loaded.
 //!
 //! It ends with a trap, a time-out, a refusal of memory, a dropped request, its deployment, idleness, or after its
 //! millionth invocation; never does it serve another function, let alone another workspace.
 
 pub mod failure;
+pub mod images;
 pub mod pool;
 
 use crate::deployment::upload::{Upload, UploadKind};
 use crate::deployment::{Function, Program, Shape};
+use crate::engine::image::{Captured, Image};
+use crate::engine::slots::Placement;
 use crate::engine::{Engines, Metering, Origin};
 use crate::host_api::bindings::Interpreter;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
 use crate::host_api::bindings::function::Function as Handler;
 use crate::host_api::turn::Turns;
 use crate::host_api::{Invocation, State};
-use crate::interpreters::{InterpreterError, Interpreters};
+use crate::interpreters::{InterpreterError, Interpreters, Language};
 use crate::limits;
 use failure::Failure;
+use images::{Images, NoImage};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -32,7 +37,7 @@ pub struct Instance {
     /// Linear memory right after the load, in bytes: what it grows by later is its own.
     pub loaded_size: usize,
     /// Its place among the instances that the server may have at once.
-    _slot: OwnedSemaphorePermit,
+    slot: OwnedSemaphorePermit,
 }
 
 /// What is inside.
@@ -46,6 +51,14 @@ pub struct Factory {
     pub engines: Arc<Engines>,
     pub interpreters: Arc<Interpreters>,
     pub turns: Turns,
+    pub images: Images,
+}
+
+/// A function whose top level has run.
+pub struct Loaded {
+    pub instance: Instance,
+    pub shape: Shape,
+    pub image: Result<Captured, NoImage>,
 }
 
 /// There is no instance.
@@ -76,33 +89,15 @@ impl Factory {
     }
 
     /// Instantiates a function that stays warm, and runs its top level under the invocation's deadline.
-    pub async fn start(
+    pub async fn load(
         &self,
         function: &Function,
         invocation: Invocation,
         slot: OwnedSemaphorePermit,
-    ) -> Result<(Instance, Shape), StartError> {
-        let deadline = invocation.deadline;
-        let (store, guest, shape) = match &function.program {
+    ) -> Result<Loaded, StartError> {
+        match &function.program {
             Program::Source { language, metering, source } => {
-                self.interpreters.prepare(*language, *metering).await.map_err(StartError::Interpreter)?;
-                let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
-                let mut store = self.store(function, Origin::Lean, *metering)?;
-                store.data_mut().begin(invocation);
-                let loading = async {
-                    let interpreter = interpreter.instantiate_async(&mut store).await?;
-                    let loaded = interpreter.thimble_runtime_guest().call_load(&mut store, source).await?;
-                    wasmtime::Result::Ok((interpreter, loaded))
-                };
-                let loaded = tokio::time::timeout_at(deadline.into(), loading).await;
-                match loaded {
-                    Err(_) => return Err(StartError::Function(Failure::timeout(&function.grants.limits))),
-                    Ok(Err(error)) => return Err(started_badly(&store, error)),
-                    Ok(Ok((_, Err(failure)))) => {
-                        return Err(StartError::Function(Failure::from_guest(failure, store.data())));
-                    }
-                    Ok(Ok((interpreter, Ok(loaded)))) => (store, Guest::Interpreter(interpreter), shape(loaded)),
-                }
+                self.load_source(function, (*language, *metering), source, invocation, slot).await
             }
             Program::Upload(upload) => {
                 let UploadKind::Handler(pre) = &upload.kind else {
@@ -110,19 +105,102 @@ impl Factory {
                     return Err(StartError::Host(wasmtime::Error::msg("this component does not stay warm")));
                 };
                 let mut store = self.store(function, Origin::Uploads, upload.metering)?;
+                let deadline = invocation.deadline;
                 store.data_mut().begin(invocation);
                 let instantiated = tokio::time::timeout_at(deadline.into(), pre.instantiate_async(&mut store)).await;
-                match instantiated {
+                let handler = match instantiated {
                     Err(_) => return Err(StartError::Function(Failure::timeout(&function.grants.limits))),
                     Ok(Err(error)) => return Err(started_badly(&store, error)),
-                    Ok(Ok(handler)) => (store, Guest::Handler(handler), Shape { callable: true, entries: vec![] }),
-                }
+                    Ok(Ok(handler)) => handler,
+                };
+                store.data_mut().finish();
+                let instance = Instance::new(store, Guest::Handler(handler), slot);
+                let shape = Shape { callable: true, entries: vec![] };
+                Ok(Loaded { instance, shape, image: Err(NoImage::Component) })
             }
+        }
+    }
+
+    async fn load_source(
+        &self,
+        function: &Function,
+        (language, metering): (Language, Metering),
+        source: &guest::Source,
+        invocation: Invocation,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Loaded, StartError> {
+        self.interpreters.prepare(language, metering).await.map_err(StartError::Interpreter)?;
+        let interpreter = self.interpreters.get(language, metering).map_err(StartError::Interpreter)?;
+        let placement = Placement::new(interpreter.blank.clone());
+        let mut store = self.store(function, Origin::Lean, metering)?;
+        let deadline = invocation.deadline;
+        store.data_mut().begin(invocation);
+        let loading = async {
+            let guest = placement.instantiate(interpreter.code.instantiate_async(&mut store)).await?;
+            let loaded = guest.thimble_runtime_guest().call_load(&mut store, source).await?;
+            wasmtime::Result::Ok((guest, loaded))
         };
-        let mut store = store;
+        let (guest, loaded) = match tokio::time::timeout_at(deadline.into(), loading).await {
+            Err(_) => return Err(StartError::Function(Failure::timeout(&function.grants.limits))),
+            Ok(Err(error)) => return Err(started_badly(&store, error)),
+            Ok(Ok((_, Err(failure)))) => {
+                return Err(StartError::Function(Failure::from_guest(failure, store.data())));
+            }
+            Ok(Ok((guest, Ok(loaded)))) => (guest, loaded),
+        };
         store.data_mut().finish();
-        let loaded_size = store.data().memory.used();
-        Ok((Instance { store, guest, served: 0, idle_since: Instant::now(), loaded_size, _slot: slot }, shape))
+        let image = if store.data().holds_handles() {
+            Err(NoImage::OpenHandle)
+        } else {
+            let number = store.data().reactor.last();
+            placement.capture(&mut store, number).ok_or(NoImage::Kernel)
+        };
+        let shape = Shape { callable: loaded.callable, entries: loaded.entries };
+        Ok(Loaded { instance: Instance::new(store, Guest::Interpreter(guest), slot), shape, image })
+    }
+
+    /// The image of a function: as it was stored, or else made anew under the invocation's deadline.
+    pub async fn image(
+        &self,
+        function: &Function,
+        invocation: Invocation,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Result<Arc<Image>, Instance>, StartError> {
+        let Program::Source { language, metering, .. } = &function.program else {
+            return Ok(Err(self.load(function, invocation, slot).await?.instance));
+        };
+        self.interpreters.prepare(*language, *metering).await.map_err(StartError::Interpreter)?;
+        let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
+        if let Some(image) = self.images.load(function, *language, interpreter).await {
+            return Ok(Ok(image));
+        }
+        let loaded = self.load(function, invocation, slot).await?;
+        let Ok(captured) = loaded.image else { return Ok(Err(loaded.instance)) };
+        let image = Image::new(interpreter.base.clone(), &captured);
+        let image = image.map_err(|error| StartError::Host(wasmtime::Error::msg(error.to_string())))?;
+        if let Err(error) = self.images.keep(function, *language, &captured).await {
+            tracing::warn!(%error, "an image that was made anew could not be stored");
+        }
+        Ok(Ok(image))
+    }
+
+    /// An instance as it stood when the image was taken. Nothing runs in it yet.
+    pub async fn fork(
+        &self,
+        function: &Function,
+        image: &Arc<Image>,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Instance, StartError> {
+        let Program::Source { language, metering, .. } = &function.program else {
+            return Err(StartError::Host(wasmtime::Error::msg("components have no image")));
+        };
+        let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
+        let mut store = self.store(function, Origin::Lean, *metering)?;
+        let placement = Placement::new(image.clone());
+        let guest = placement.instantiate(interpreter.code.instantiate_async(&mut store)).await;
+        let guest = guest.map_err(|error| started_badly(&store, error))?;
+        store.data_mut().forked(placement.size(), image.number());
+        Ok(Instance::new(store, Guest::Interpreter(guest), slot))
     }
 
     /// Whether an upload can be instantiated at all, for a deploy: its start functions run, its memory fits.
@@ -146,6 +224,16 @@ impl Factory {
 }
 
 impl Instance {
+    fn new(store: Store<State>, guest: Guest, slot: OwnedSemaphorePermit) -> Self {
+        let loaded_size = store.data().memory.used();
+        Self { store, guest, served: 0, idle_since: Instant::now(), loaded_size, slot }
+    }
+
+    /// Ends it, and keeps its place for another one.
+    fn into_slot(self) -> OwnedSemaphorePermit {
+        self.slot
+    }
+
     /// What it holds beyond what every instance of its kind does, in bytes.
     pub fn growth(&self) -> usize {
         self.store.data().memory.used().saturating_sub(self.loaded_size)
@@ -164,14 +252,7 @@ impl Instance {
     }
 }
 
-/// An error while instantiating or loading: a full pool is ours, all else is the function's.
+/// An error while instantiating or loading is the function's.
 fn started_badly(store: &Store<State>, error: wasmtime::Error) -> StartError {
-    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return StartError::NoRoom;
-    }
     StartError::Function(Failure::from_trap(&error, store.data()))
-}
-
-fn shape(loaded: guest::Loaded) -> Shape {
-    Shape { callable: loaded.callable, entries: loaded.entries }
 }

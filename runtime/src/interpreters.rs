@@ -1,11 +1,14 @@
 //! The interpreters: embedded in the server, compiled at its first start, shared by all functions of their language.
 
-use crate::engine::artefacts::{ArtefactError, Artefacts};
+use crate::engine::artefacts::{ArtefactError, ArtefactName, Artefacts};
+use crate::engine::image::{Base, Image};
+use crate::engine::split::{Split, SplitError};
 use crate::engine::{Engines, Metering, Origin};
 use crate::host_api::State;
 use crate::host_api::bindings::InterpreterPre;
 use crate::host_api::linker;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 use wasmtime::component::Component;
@@ -35,6 +38,16 @@ impl Language {
         }
     }
 
+    /// Changes when the interpreter does, and with it what an image of it means.
+    pub fn fingerprint(self) -> &'static str {
+        static FINGERPRINTS: [OnceLock<String>; 2] = [OnceLock::new(), OnceLock::new()];
+        FINGERPRINTS[self as usize].get_or_init(|| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(PREBUILT[self as usize]).update(&rustix::param::page_size().to_le_bytes());
+            hasher.finalize().to_hex()[..32].to_string()
+        })
+    }
+
     /// Its name for people.
     pub fn title(self) -> &'static str {
         match self {
@@ -44,13 +57,25 @@ impl Language {
     }
 }
 
+/// The ending of an interpreter's memory among the artefacts.
+const MEMORY: &str = "memory";
+
 /// The interpreters in compiled form.
 pub struct Interpreters {
     engines: Arc<Engines>,
     artefacts: Artefacts,
-    ready: [[OnceLock<InterpreterPre<State>>; 2]; 2],
+    ready: [[OnceLock<Interpreter>; 2]; 2],
     /// Two functions that are the first to need a metered interpreter must not compile it twice.
     compiling: Mutex<()>,
+}
+
+/// An interpreter, ready to be instantiated.
+pub struct Interpreter {
+    pub code: InterpreterPre<State>,
+    /// The memory that its images differ from.
+    pub base: Arc<Base>,
+    /// What a function is loaded into.
+    pub blank: Arc<Image>,
 }
 
 /// An interpreter cannot be made ready: a fault of the build or the disk, never of a user.
@@ -58,6 +83,10 @@ pub struct Interpreters {
 pub enum InterpreterError {
     #[error("the embedded {} interpreter is damaged", .0.title())]
     Damaged(Language, #[source] std::io::Error),
+    #[error("the embedded {} interpreter cannot be taken apart", .0.title())]
+    Split(Language, #[source] SplitError),
+    #[error("the memory of the {} interpreter cannot be mapped", .0.title())]
+    Map(Language, #[source] std::io::Error),
     #[error("the {} interpreter cannot be compiled or linked", .0.title())]
     Compile(Language, #[source] wasmtime::Error),
     #[error("the server is stopping")]
@@ -82,7 +111,7 @@ impl Interpreters {
     }
 
     /// The interpreter of a language. Blocks for seconds where it must be compiled first.
-    pub fn get(&self, language: Language, metering: Metering) -> Result<&InterpreterPre<State>, InterpreterError> {
+    pub fn get(&self, language: Language, metering: Metering) -> Result<&Interpreter, InterpreterError> {
         let slot = &self.ready[usize::from(metering == Metering::Fuel)][language as usize];
         if let Some(ready) = slot.get() {
             return Ok(ready);
@@ -96,17 +125,25 @@ impl Interpreters {
         Ok(slot.get().expect("it was set above"))
     }
 
-    fn make(&self, language: Language, metering: Metering) -> Result<InterpreterPre<State>, InterpreterError> {
+    /// The interpreter of a language, if it is ready.
+    pub fn ready(&self, language: Language, metering: Metering) -> Option<&Interpreter> {
+        self.ready[usize::from(metering == Metering::Fuel)][language as usize].get()
+    }
+
+    fn make(&self, language: Language, metering: Metering) -> Result<Interpreter, InterpreterError> {
         let engine = self.engines.get(Origin::Lean, metering);
         let source = PREBUILT[language as usize];
         let name = self.artefacts.name(engine, (Origin::Lean, metering), blake3::hash(source).as_bytes());
-        let component = match self.artefacts.load(engine, &name)? {
-            Some(component) => component,
+        let stored = self.artefacts.load(engine, &name)?.zip(self.artefacts.open_file(&name, MEMORY));
+        let (component, memory) = match stored {
+            Some(stored) => stored,
             None => self.compile(language, engine, source, &name)?,
         };
+        let base = Base::open(memory).map_err(|error| InterpreterError::Map(language, error))?;
         let failed = |error| InterpreterError::Compile(language, error);
         let linker = linker::interpreter(engine).map_err(failed)?;
-        linker.instantiate_pre(&component).and_then(InterpreterPre::new).map_err(failed)
+        let code = linker.instantiate_pre(&component).and_then(InterpreterPre::new).map_err(failed)?;
+        Ok(Interpreter { code, blank: Image::of_base(base.clone()), base })
     }
 
     fn compile(
@@ -114,19 +151,18 @@ impl Interpreters {
         language: Language,
         engine: &wasmtime::Engine,
         source: &[u8],
-        name: &crate::engine::artefacts::ArtefactName,
-    ) -> Result<Component, InterpreterError> {
+        name: &ArtefactName,
+    ) -> Result<(Component, File), InterpreterError> {
         let started = Instant::now();
         tracing::info!("compiling the {} interpreter; this happens once", language.title());
         let wasm = zstd::decode_all(source).map_err(|error| InterpreterError::Damaged(language, error))?;
-        let failed = |error| InterpreterError::Compile(language, error);
-        let code = engine.precompile_component(&wasm).map_err(failed)?;
+        let split = Split::of(&wasm).map_err(|error| InterpreterError::Split(language, error))?;
+        let code =
+            engine.precompile_component(&split.code).map_err(|error| InterpreterError::Compile(language, error))?;
         self.artefacts.store(name, &code)?;
+        self.artefacts.store_file(name, MEMORY, &split.memory)?;
         tracing::info!(seconds = started.elapsed().as_secs_f32(), "compiled the {} interpreter", language.title());
-        match self.artefacts.load(engine, name)? {
-            Some(component) => Ok(component),
-            // The folder may be read-only to others or full; code that was just made needs no check.
-            None => Component::new(engine, &wasm).map_err(failed),
-        }
+        let stored = self.artefacts.load(engine, name)?.zip(self.artefacts.open_file(name, MEMORY));
+        stored.ok_or_else(|| InterpreterError::Map(language, std::io::ErrorKind::NotFound.into()))
     }
 }

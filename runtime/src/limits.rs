@@ -159,6 +159,8 @@ pub const DEFAULT_IDLE_EXPIRY: Duration = Duration::from_secs(3600);
 pub const SURPLUS_EXPIRY: Duration = Duration::from_secs(30);
 /// Private memory of all warm instances.
 pub const DEFAULT_WARM_MEMORY: ByteSize = ByteSize::mib(2048);
+/// Instances of one function that are kept ready whether it is called or not.
+pub const MAX_PROVISIONED: u32 = 100;
 /// Invocations under way at once, over all workspaces.
 pub const DEFAULT_CONCURRENCY: u32 = 1_000;
 /// Invocations under way at once in one workspace.
@@ -179,13 +181,15 @@ pub const POLLS_BETWEEN_EVENTS: u32 = 8;
 pub const WASM_STACK: usize = 8 << 20;
 /// Stack that a guest and the host functions under it run on: wasmtime wants room beyond [`WASM_STACK`].
 pub const FIBER_STACK: usize = WASM_STACK + (1 << 20);
-/// Memory that stays resident in a slot of the pool between two instances: what a JavaScript instance writes, so that its
-/// pages are reset by copy. With 1,500 slots, 768 MiB at the very worst.
-pub const KEPT_MEMORY: usize = 512 << 10;
+/// Memory that an instance may have written for its slot to be used again by copying the image back; a slot with more is
+/// emptied. Five times what a first call of Python writes.
+pub const KEPT_MEMORY: usize = 3 << 20;
+/// Slots of one image that wait to be used again.
+pub const FREE_SLOTS: usize = 16;
+/// Stacks that wait to be used again, in each of eight lists.
+pub const FREE_STACKS: usize = 32;
 /// Stack that stays resident between two instances.
 pub const KEPT_STACK: usize = 32 << 10;
-/// Funcref table of one core module.
-pub const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// Bytes that one host call may copy out of a guest in strings and lists.
 pub const HOSTCALL_FUEL: usize = 80 << 20;
 /// Resource handles that one instance may hold: streams, requests, files.

@@ -2,7 +2,7 @@
 //! call, a deploy and a warm instance cost, and a minute of a thousand workspaces.
 //!
 //!     cargo bench --bench serving                 everything, about four minutes
-//!     cargo bench --bench serving -- throughput   one part: throughput, cold, memory, deploy, soak
+//!     cargo bench --bench serving -- throughput   one part: throughput, fork, cold, memory, deploy, soak
 //!
 //! Needs `wrk` (installed through apt-get where it is missing and that works) and, for the comparison with workerd, npm.
 //! All of it is on loopback and bounded in time. The load generator shares the machine's cores with what it loads, for
@@ -13,6 +13,7 @@
 mod bare;
 mod client;
 mod cold;
+mod fork;
 mod load;
 mod peers;
 mod server;
@@ -35,6 +36,9 @@ fn main() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
+        if wanted("fork") {
+            fork::cycles(tools).await;
+        }
         if wanted("deploy") {
             cold::deploys(tools).await;
         }

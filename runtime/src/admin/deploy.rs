@@ -1,14 +1,15 @@
 //! A deploy: everything that can fail happens first, then one commit, then one swap.
 
 use super::Admin;
-use crate::deployment::document::{Document, StoredFunction};
+use crate::deployment::document::{Document, StoredFunction, StoredImage};
 use crate::deployment::upload::UploadKind;
 use crate::deployment::{Deployment, Function, Program, Shape};
+use crate::engine::image::{Captured, Image};
 use crate::error::RequestError;
 use crate::host_api::Invocation;
-use crate::host_api::log::Log;
-use crate::instance::pool::PoolKey;
-use crate::instance::{Instance, StartError};
+use crate::instance::images::NoImage;
+use crate::instance::pool::{Made, PoolKey};
+use crate::instance::{Loaded, StartError};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::metadata::StoredDeployment;
@@ -16,13 +17,28 @@ use crate::workspace::registry::{Change, RegistryError};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 use uuid::Uuid;
 
 /// Functions of one deployment that are loaded at once.
 const LOADS_AT_ONCE: usize = 4;
+
+/// What came of a deploy.
+pub(super) struct Deployed {
+    pub version: Uuid,
+    /// What its author should know, though it was deployed.
+    pub warnings: Vec<String>,
+}
+
+/// A deployment that is built and not yet stored.
+struct Built {
+    deployment: Deployment,
+    /// What instances are made of, for the functions that were loaded.
+    made: Vec<(Name, Made)>,
+    images: Vec<Arc<[u8]>>,
+    warnings: Vec<String>,
+}
 
 impl Admin {
     /// Builds, checks, commits and publishes. Functions that are the same in `before` are not loaded again. The caller holds the right to change the workspace.
@@ -33,12 +49,12 @@ impl Admin {
         mut document: Document,
         before: Option<&Document>,
         files: HashMap<Hash, Arc<[u8]>>,
-    ) -> Result<Uuid, RequestError> {
+    ) -> Result<Deployed, RequestError> {
         let _turn = self.builds.acquire().await.map_err(|error| RequestError::internal(&error))?;
         let registry = &self.pipeline.registry;
         let version = Uuid::now_v7();
         let built = self.build(workspace, version, &mut document, before, &files).await;
-        let (deployment, instances) = match built {
+        let built = match built {
             Ok(built) => built,
             Err(error) => {
                 // A workspace that never came to be leaves nothing behind.
@@ -53,22 +69,25 @@ impl Admin {
             version: version.to_string(),
             document: serde_json::to_string(&document).map_err(|error| RequestError::internal(&error))?,
         };
-        registry.store.blobs.put(files.into_values().collect()).await?;
+        registry.store.blobs.put(files.into_values().chain(built.images).collect()).await?;
         let _swap = registry.swap(workspace).await;
         registry.store.metadata.commit(workspace.as_str(), &stored, &document.files()).await?;
 
         let replaced = registry.loaded(workspace).await;
-        let live = registry.publish(deployment).await;
-        for (name, instance) in instances {
+        let live = registry.publish(built.deployment).await;
+        for (name, made) in built.made {
             if let Some(function) = live.deployment.function(name.as_str()) {
-                self.pipeline.pools.adopt(PoolKey::new(version, function), function, instance);
+                self.pipeline.pools.prepare(PoolKey::new(version, function), function, made).await;
             }
+        }
+        for function in live.deployment.functions() {
+            self.pipeline.pools.provision(PoolKey::new(version, function), function);
         }
         if let Some(replaced) = replaced {
             self.retire(&replaced.deployment);
         }
         tracing::info!(%workspace, %version, functions = document.functions.len(), "deployed");
-        Ok(version)
+        Ok(Deployed { version, warnings: built.warnings })
     }
 
     /// Ends the warm instances of a deployment that serves no more.
@@ -85,67 +104,105 @@ impl Admin {
         document: &mut Document,
         before: Option<&Document>,
         files: &HashMap<Hash, Arc<[u8]>>,
-    ) -> Result<(Deployment, Vec<(Name, Instance)>), RequestError> {
+    ) -> Result<Built, RequestError> {
         let registry = &self.pipeline.registry;
         let mut deployment = registry.assemble(workspace, version, document, files).await?;
-        let unchanged = |function: &StoredFunction| {
-            before.and_then(|before| before.function(&function.name)).filter(|there| same(there, function))
-        };
-        let mut shapes = HashMap::new();
-        let mut instances = Vec::new();
+        // What a top level sees besides its own code: the names that it may call, the environment, where it may fetch.
+        let same_surroundings = before.is_some_and(|before| {
+            let names =
+                |document: &Document| document.functions.iter().map(|it| it.name.clone()).collect::<HashSet<_>>();
+            before.env == document.env && before.egress == document.egress && names(before) == names(document)
+        });
         let mut to_load = Vec::new();
-        for function in &document.functions {
-            match unchanged(function) {
-                Some(known) => {
-                    let shape = Shape { callable: known.callable, entries: known.entries.clone() };
-                    shapes.insert(function.name.clone(), shape);
+        for function in &mut document.functions {
+            let known = before.and_then(|before| before.function(&function.name)).filter(|there| same(there, function));
+            if let Some(known) = known {
+                (function.callable, function.entries) = (known.callable, known.entries.clone());
+                if same_surroundings {
+                    function.image = known.image.clone();
+                    continue;
                 }
-                None => to_load.extend(deployment.function(function.name.as_str()).cloned()),
             }
+            to_load.extend(deployment.function(function.name.as_str()).cloned().map(|it| (it, known.is_some())));
         }
-        let mut loads = stream::iter(to_load.into_iter().map(|function| self.load(function))).buffered(LOADS_AT_ONCE);
-        while let Some(loaded) = loads.next().await {
-            let (name, shape, instance) = loaded?;
-            instances.extend(instance.map(|instance| (name.clone(), instance)));
-            shapes.insert(name, shape);
+        let (mut made, mut images, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let loads = to_load.into_iter().map(async |(function, known)| (self.load(&function).await, known));
+        let mut loads = stream::iter(loads).buffered(LOADS_AT_ONCE);
+        while let Some((loaded, known)) = loads.next().await {
+            let built = match loaded {
+                // It was deployed before, and is not what this deploy is about: its callers will hear of it.
+                Err(_) if known => continue,
+                loaded => loaded?,
+            };
+            let Some(function) = document.functions.iter_mut().find(|function| function.name == built.name) else {
+                continue;
+            };
+            (function.callable, function.entries) = (built.shape.callable, built.shape.entries);
+            if let Some((stored, content)) = built.stored {
+                function.image = Some(stored);
+                images.push(content);
+            }
+            if let Some(NoImage::OpenHandle) = built.no_image {
+                warnings.push(format!("function `{}`: {}", built.name, NoImage::OpenHandle));
+            }
+            made.extend(built.made.map(|made| (built.name, made)));
         }
         drop(loads);
-        for function in &mut document.functions {
-            if let Some(shape) = shapes.get(&function.name) {
-                (function.callable, function.entries) = (shape.callable, shape.entries.clone());
-            }
-        }
-        deployment.set_shapes(shapes);
-        Ok((deployment, instances))
+        deployment.set_loaded(document);
+        Ok(Built { deployment, made, images, warnings })
     }
 
-    /// Runs a function's top level once, as every instance will.
-    async fn load(&self, function: Arc<Function>) -> Result<(Name, Shape, Option<Instance>), RequestError> {
-        let limits = function.grants.limits;
+    /// Runs a function's top level once, for all instances to come.
+    async fn load(&self, function: &Function) -> Result<BuiltFunction, RequestError> {
         let name = function.grants.function.clone();
-        let invocation = Invocation {
-            id: Uuid::now_v7(),
-            deadline: Instant::now() + limits.timeout,
-            depth: 0,
-            caller: None,
-            log: Arc::new(Log::new(limits.log_size)),
-            callee: None,
-        };
-        let pools = &self.pipeline.pools;
-        match &function.program {
-            Program::Upload(upload) if !matches!(upload.kind, UploadKind::Handler(_)) => {
-                let _slot = pools.slot()?;
-                let probed = pools.factory().probe(&function, upload, invocation).await;
-                probed.map_err(|error| cannot_deploy(&name, error))?;
-                Ok((name, Shape { callable: true, entries: vec![] }, None))
-            }
-            _ => {
-                let started = pools.start_with_shape(&function, invocation).await;
-                let (instance, shape) = started.map_err(|error| cannot_deploy(&name, error))?;
-                Ok((name, shape, Some(instance)))
-            }
+        let invocation = Invocation::of_load(&function.grants.limits);
+        let (pools, factory) = (&self.pipeline.pools, self.pipeline.pools.factory());
+        let slot = pools.slot()?;
+        if let Program::Upload(upload) = &function.program
+            && !matches!(upload.kind, UploadKind::Handler(_))
+        {
+            let probed = factory.probe(function, upload, invocation).await;
+            probed.map_err(|error| cannot_deploy(&name, error))?;
+            let shape = Shape { callable: true, entries: vec![] };
+            return Ok(BuiltFunction { name, shape, made: None, stored: None, no_image: None });
         }
+        let loaded = factory.load(function, invocation, slot).await;
+        let Loaded { instance, shape, image } = loaded.map_err(|error| cannot_deploy(&name, error))?;
+        let captured = match image {
+            Ok(captured) => captured,
+            Err(reason) => {
+                let (made, no_image) = (Some(Made::Loaded(instance)), Some(reason));
+                return Ok(BuiltFunction { name, shape, made, stored: None, no_image });
+            }
+        };
+        drop(instance);
+        let (image, stored) = self.image(function, &captured)?;
+        Ok(BuiltFunction { name, shape, made: Some(Made::Image(image)), stored: Some(stored), no_image: None })
     }
+
+    fn image(
+        &self,
+        function: &Function,
+        captured: &Captured,
+    ) -> Result<(Arc<Image>, (StoredImage, Arc<[u8]>)), RequestError> {
+        let factory = self.pipeline.pools.factory();
+        let Program::Source { language, metering, .. } = &function.program else {
+            return Err(RequestError::internal(&NoImage::Component));
+        };
+        let interpreter = factory.interpreters.get(*language, *metering);
+        let interpreter = interpreter.map_err(|error| RequestError::internal(&error))?;
+        let image = Image::new(interpreter.base.clone(), captured).map_err(|error| RequestError::internal(&error))?;
+        Ok((image, factory.images.describe(function, *language, captured)))
+    }
+}
+
+/// A function whose top level has run.
+struct BuiltFunction {
+    name: Name,
+    shape: Shape,
+    made: Option<Made>,
+    stored: Option<(StoredImage, Arc<[u8]>)>,
+    no_image: Option<NoImage>,
 }
 
 /// Whether a function would load as it did before.

@@ -1,7 +1,8 @@
 //! Functions and settings of workspaces: create, replace, read, remove.
 
+use super::deploy::Deployed;
 use super::{Admin, Answer, Shared, json};
-use crate::deployment::document::{Document, StoredFunction};
+use crate::deployment::document::{Document, Isolation, StoredFunction};
 use crate::deployment::spec::{FunctionSpec, Kind, WorkspaceSpec};
 use crate::error::RequestError;
 use crate::pipeline::request;
@@ -40,8 +41,8 @@ pub(super) async fn deploy(
     let checked = spec.check(&admin.pipeline.limits)?;
     let change = admin.pipeline.registry.change(&workspace).await;
     let before = admin.stored(&workspace).await?;
-    admin.deploy(&change, &workspace, checked.document, before.as_ref(), checked.files).await?;
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+    let deployed = admin.deploy(&change, &workspace, checked.document, before.as_ref(), checked.files).await?;
+    echo(body, &deployed)
 }
 
 /// `GET /v2/functions/{workspace}`: a body that could be deployed again.
@@ -127,8 +128,8 @@ pub(super) async fn put_settings(
     let document = Document { env: settings.env, egress: settings.egress, functions: before.functions.clone() };
     document.check(&admin.pipeline.limits)?;
     // The environment may decide what the top level does, so everything is loaded anew.
-    admin.deploy(&change, &workspace, document, None, HashMap::new()).await?;
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+    let deployed = admin.deploy(&change, &workspace, document, None, HashMap::new()).await?;
+    echo(body, &deployed)
 }
 
 /// `GET /v2/functions/{workspace}/{function}`
@@ -151,6 +152,9 @@ pub(super) struct Asked {
     timeout: Option<u64>,
     memory: Option<u64>,
     fuel: Option<u64>,
+    isolation: Option<Isolation>,
+    #[serde(rename = "provisionedConcurrency")]
+    provisioned: Option<u32>,
 }
 
 /// `PUT /v2/functions/{workspace}/{function}`: one function, in JSON or as its bare code by its media type.
@@ -179,9 +183,13 @@ pub(super) async fn put_one(
     let files = HashMap::from([(stored.code, code)]);
     document.put(stored);
     document.check(&admin.pipeline.limits)?;
-    let version = admin.deploy(&change, &workspace, document, before.as_ref(), files).await?;
+    let deployed = admin.deploy(&change, &workspace, document, before.as_ref(), files).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    json(status, &value!({ "workspace": workspace, "function": function, "version": version }))
+    let mut answer = value!({ "workspace": workspace, "function": function, "version": deployed.version });
+    if !deployed.warnings.is_empty() {
+        answer["warnings"] = value!(deployed.warnings);
+    }
+    json(status, &answer)
 }
 
 /// `DELETE /v2/functions/{workspace}/{function}`
@@ -199,6 +207,16 @@ pub(super) async fn remove_one(
     document.functions.retain(|there| there.name != function);
     admin.deploy(&change, &workspace, document, Some(&before), HashMap::new()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The body of a deploy as it came, and what its author should know about it.
+fn echo(body: Bytes, deployed: &Deployed) -> Answer {
+    if deployed.warnings.is_empty() {
+        return Ok((StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response());
+    }
+    let mut answer: Map<String, Value> = request::json(&body)?;
+    answer.insert("warnings".into(), value!(deployed.warnings));
+    json(StatusCode::OK, &answer)
 }
 
 fn no_function(workspace: &Name, function: &Name) -> RequestError {
@@ -267,6 +285,8 @@ impl Admin {
         spec.timeout = asked.timeout.or(spec.timeout);
         spec.memory = asked.memory.or(spec.memory);
         spec.fuel = asked.fuel.or(spec.fuel);
+        spec.isolation = asked.isolation.unwrap_or(spec.isolation);
+        spec.provisioned = asked.provisioned.or(spec.provisioned);
         Ok(spec.check(function.clone())?)
     }
 
@@ -289,6 +309,8 @@ impl Admin {
         optional("timeout", function.limits.timeout.map(Value::from));
         optional("memory", function.limits.memory.map(Value::from));
         optional("fuel", function.limits.fuel.map(Value::from));
+        optional("isolation", (function.isolation != Isolation::default()).then(|| value!(function.isolation)));
+        optional("provisionedConcurrency", function.provisioned.map(Value::from));
         Ok(Value::Object(shown))
     }
 }

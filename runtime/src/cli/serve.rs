@@ -4,13 +4,15 @@ use super::Serve;
 use crate::admin::Admin;
 use crate::auth::Tokens;
 use crate::config::{Config, Settings};
+use crate::deployment::document::PROVISIONED;
 use crate::engine::artefacts::Artefacts;
 use crate::engine::compiler::Compiler;
 use crate::engine::{Engines, Metering};
 use crate::host_api::filesystem::TmpRoot;
 use crate::host_api::turn::Turns;
 use crate::instance::Factory;
-use crate::instance::pool::{Bounds, Pools};
+use crate::instance::images::Images;
+use crate::instance::pool::{Bounds, PoolKey, Pools};
 use crate::interpreters::{Interpreters, Language};
 use crate::limits;
 use crate::pipeline::Pipeline;
@@ -88,7 +90,7 @@ async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
         TcpListener::bind(settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
 
     let live = settings.warm_instances.saturating_add(settings.limits.concurrency);
-    let engines = Arc::new(Engines::new(live));
+    let engines = Arc::new(Engines::new());
     let artefacts = Artefacts::open(&settings.compiled)?;
     let interpreters = Arc::new(Interpreters::new(engines.clone(), artefacts.clone()));
     let (store, ()) =
@@ -96,9 +98,10 @@ async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
     let tmp =
         TmpRoot::open(&settings.tmp).with_context(|| format!("cannot use the folder {}", settings.tmp.display()))?;
     let compiler = Compiler::new(artefacts);
-    let registry =
-        Arc::new(Registry::new(Arc::new(store), engines.clone(), compiler, Arc::new(tmp), settings.limits.clone()));
-    let factory = Factory { engines, interpreters, turns: Turns::new(workers) };
+    let store = Arc::new(store);
+    let images = Images::new(store.clone());
+    let registry = Arc::new(Registry::new(store, engines.clone(), compiler, Arc::new(tmp), settings.limits.clone()));
+    let factory = Factory { engines, interpreters, turns: Turns::new(workers), images };
     let bounds = Bounds {
         instances: settings.warm_instances,
         memory: settings.warm_memory,
@@ -117,7 +120,7 @@ async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
     let admin = Admin::new(pipeline.clone());
     let server = Server { pipeline: pipeline.clone(), control: admin.clone().router() };
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the server, and ends with it below")]
-    let sweeper = tokio::spawn(sweep(pipeline.pools.clone()));
+    let sweeper = tokio::spawn(sweep(pipeline.clone()));
 
     let address = listener.local_addr()?;
     if pipeline.tokens.is_open() && !address.ip().is_loopback() {
@@ -148,10 +151,32 @@ async fn make_ready(interpreters: Arc<Interpreters>) -> anyhow::Result<()> {
     Ok(made.await??)
 }
 
-async fn sweep(pools: Arc<Pools>) {
+/// Keeps the pools as they should be: what is to be ready is, what nobody needs any more is gone.
+async fn sweep(pipeline: Arc<Pipeline>) {
+    if let Err(error) = provision(&pipeline).await {
+        tracing::warn!(error = &*error, "instances that are to be ready cannot be looked up");
+    }
     let mut beat = tokio::time::interval(limits::SURPLUS_EXPIRY / 3);
     loop {
         beat.tick().await;
-        pools.shrink();
+        pipeline.pools.shrink();
+        pipeline.pools.fill_provisioned().await;
     }
+}
+
+/// Notes the functions that keep instances ready, as they were deployed before this start.
+async fn provision(pipeline: &Pipeline) -> anyhow::Result<()> {
+    for workspace in pipeline.registry.store.metadata.mentioning(PROVISIONED).await? {
+        let live = match pipeline.registry.get(&workspace).await {
+            Ok(live) => live,
+            Err(error) => {
+                tracing::warn!(workspace, %error, "its instances cannot be made ready");
+                continue;
+            }
+        };
+        for function in live.deployment.functions() {
+            pipeline.pools.provision(PoolKey::new(live.deployment.version, function), function);
+        }
+    }
+    Ok(())
 }

@@ -18,6 +18,9 @@ pub struct Document {
     pub functions: Vec<StoredFunction>,
 }
 
+/// What stands in the JSON of a document with a function that keeps instances ready.
+pub const PROVISIONED: &str = "\"provisioned\":";
+
 /// A function, as stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredFunction {
@@ -29,10 +32,45 @@ pub struct StoredFunction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     pub limits: AskedLimits,
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    pub isolation: Isolation,
+    /// Instances that are kept ready whether it is called or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<u32>,
     /// What the first load found out.
     pub callable: bool,
     #[serde(default)]
     pub entries: Vec<String>,
+    /// What the first load left in memory, to fork instances from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<StoredImage>,
+}
+
+/// What invocations of a function may share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// An instance serves one invocation after the other: what a module keeps in its variables stays.
+    #[default]
+    Workspace,
+    /// Each invocation has an instance of its own, as it stood after its top level ran.
+    Request,
+}
+
+/// Where an image is kept, and what it was made for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredImage {
+    pub content: Hash,
+    /// Of the interpreter: an image is of no use to another one.
+    pub interpreter: String,
+    /// The keyed hash that binds the content to its workspace, its function and its interpreter.
+    pub seal: String,
+}
+
+impl Isolation {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl StoredFunction {
@@ -55,9 +93,10 @@ impl Document {
         }
     }
 
-    /// The hashes of all code.
+    /// The hashes of all code and images.
     pub fn files(&self) -> Vec<Hash> {
-        self.functions.iter().map(|function| function.code).collect()
+        let images = self.functions.iter().flat_map(|function| &function.image).map(|image| image.content);
+        self.functions.iter().map(|function| function.code).chain(images).collect()
     }
 }
 

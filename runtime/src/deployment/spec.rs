@@ -1,6 +1,6 @@
 //! A deploy's body: as it was written, and its checks that need no sandbox.
 
-use super::document::{Document, StoredFunction};
+use super::document::{Document, Isolation, StoredFunction};
 use crate::host_api::egress::rules::Rules;
 use crate::limits::{self, AskedLimits, ByteSize, ServerLimits};
 use crate::routing::{Name, RoutingError};
@@ -43,6 +43,10 @@ pub struct FunctionSpec {
     /// MiB.
     pub memory: Option<u64>,
     pub fuel: Option<u64>,
+    #[serde(default)]
+    pub isolation: Isolation,
+    #[serde(rename = "provisionedConcurrency")]
+    pub provisioned: Option<u32>,
 }
 
 /// What a function's code is.
@@ -104,7 +108,17 @@ impl WorkspaceSpec {
 impl FunctionSpec {
     /// A function that was sent as its bare code.
     pub fn bare(code: String, language: Kind) -> Self {
-        Self { code, language, parameters: None, description: None, timeout: None, memory: None, fuel: None }
+        Self {
+            code,
+            language,
+            parameters: None,
+            description: None,
+            timeout: None,
+            memory: None,
+            fuel: None,
+            isolation: Isolation::default(),
+            provisioned: None,
+        }
     }
 
     /// The stored form of a function, and its code.
@@ -126,8 +140,11 @@ impl FunctionSpec {
             parameters: self.parameters,
             description: self.description,
             limits: AskedLimits { timeout: self.timeout, memory: self.memory, fuel: self.fuel },
+            isolation: self.isolation,
+            provisioned: self.provisioned,
             callable: false,
             entries: Vec::new(),
+            image: None,
         };
         Ok((stored, code))
     }
@@ -150,6 +167,8 @@ impl Document {
             }
         }
         for function in &self.functions {
+            let provisioned = function.provisioned.unwrap_or(0) as usize;
+            at_most("provisionedConcurrency", provisioned, limits::MAX_PROVISIONED as usize)?;
             at_most("parameters", function.parameters.as_ref().map_or(0, Map::len), limits::MAX_PARAMETERS)?;
             super::limits_of(function, server)
                 .map_err(|source| SpecError::Limit { function: function.name.clone(), source })?;

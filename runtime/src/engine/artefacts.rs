@@ -4,11 +4,15 @@
 //! under a key that lies beside it, readable by the server's user only. A file that fails the check is made anew.
 
 use super::{Metering, Origin};
+use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// The ending of compiled code.
+const CODE: &str = "cwasm";
 
 /// The folder of compiled code.
 #[derive(Clone, Debug)]
@@ -60,18 +64,10 @@ impl Artefacts {
 
     /// The code of that name, if it is there and unharmed.
     pub fn load(&self, engine: &Engine, name: &ArtefactName) -> Result<Option<Component>, ArtefactError> {
-        let path = self.path(name);
-        let (Ok(code), Ok(seal)) = (std::fs::File::open(&path), std::fs::read(path.with_extension("mac"))) else {
-            return Ok(None);
-        };
-        // In pieces: the code is mapped below, and need not be in memory twice.
-        let mut hasher = self.hasher(name);
-        let read = hasher.update_reader(code).is_ok();
-        // `blake3::Hash` compares in constant time.
-        if !read || <[u8; 32]>::try_from(seal).ok().map(blake3::Hash::from) != Some(hasher.finalize()) {
-            tracing::warn!(file = %path.display(), "compiled code fails its check and is made anew");
+        if self.open_file(name, CODE).is_none() {
             return Ok(None);
         }
+        let path = self.path(name, CODE);
         // SAFETY: the file was written by this server for an engine of this configuration: the keyed hash says so, the
         // name carries the engine's compatibility hash, and nobody but the server's user can write to the folder.
         match unsafe { Component::deserialize_file(engine, &path) } {
@@ -82,23 +78,47 @@ impl Artefacts {
 
     /// Stores compiled code, so that it is there whole or not at all.
     pub fn store(&self, name: &ArtefactName, code: &[u8]) -> Result<(), ArtefactError> {
-        let path = self.path(name);
-        let failed = |source| ArtefactError::Io { path: path.clone(), source };
-        replace(&path, code).map_err(failed)?;
-        let seal = self.hasher(name).update(code).finalize();
-        replace(&path.with_extension("mac"), seal.as_bytes()).map_err(failed)
+        self.store_file(name, CODE, code)
     }
 
-    fn path(&self, name: &ArtefactName) -> PathBuf {
-        self.folder.join(&name.0).with_extension("cwasm")
+    /// What else was stored under a name, if it is there and unharmed.
+    pub fn open_file(&self, name: &ArtefactName, kind: &str) -> Option<File> {
+        let path = self.path(name, kind);
+        let (mut file, seal) = (File::open(&path).ok()?, std::fs::read(seal_of(&path)).ok()?);
+        // In pieces: the file is mapped later, and need not be in memory twice.
+        let mut hasher = self.hasher(name, kind);
+        let read = hasher.update_reader(&mut file).is_ok();
+        // `blake3::Hash` compares in constant time.
+        if !read || <[u8; 32]>::try_from(seal).ok().map(blake3::Hash::from) != Some(hasher.finalize()) {
+            tracing::warn!(file = %path.display(), "it fails its check and is made anew");
+            return None;
+        }
+        Some(file)
+    }
+
+    /// See [`Self::store`].
+    pub fn store_file(&self, name: &ArtefactName, kind: &str, content: &[u8]) -> Result<(), ArtefactError> {
+        let path = self.path(name, kind);
+        let failed = |source| ArtefactError::Io { path: path.clone(), source };
+        replace(&path, content).map_err(failed)?;
+        let seal = self.hasher(name, kind).update(content).finalize();
+        replace(&seal_of(&path), seal.as_bytes()).map_err(failed)
+    }
+
+    fn path(&self, name: &ArtefactName, kind: &str) -> PathBuf {
+        self.folder.join(&name.0).with_extension(kind)
     }
 
     /// The name is sealed in: code cannot be passed off under another name.
-    fn hasher(&self, name: &ArtefactName) -> blake3::Hasher {
+    fn hasher(&self, name: &ArtefactName, kind: &str) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(name.0.as_bytes());
+        hasher.update(name.0.as_bytes()).update(kind.as_bytes());
         hasher
     }
+}
+
+fn seal_of(path: &Path) -> PathBuf {
+    path.with_added_extension("mac")
 }
 
 /// Writes a file in one step: others see the old one or the new one.

@@ -133,7 +133,7 @@ pub fn child(metering: Metering) -> i32 {
         return EXIT_PRECOMPILED;
     }
     let compiled = component_of(&wasm).and_then(|component| {
-        let engine = Engine::new(&config(Origin::Uploads, metering, 1)).map_err(|error| format!("{error:#}"))?;
+        let engine = Engine::new(&config(Origin::Uploads, metering)).map_err(|error| format!("{error:#}"))?;
         engine.precompile_component(&component).map_err(|error| format!("{error:#}"))
     });
     match compiled {

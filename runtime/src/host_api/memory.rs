@@ -31,6 +31,11 @@ impl MemoryMeter {
         self.linear + self.tables + self.host
     }
 
+    /// The instance was forked from an image of that size, rather than grown to it.
+    pub(crate) fn forked(&mut self, size: usize) {
+        self.linear = self.linear.max(size);
+    }
+
     pub(crate) fn begin(&mut self) {
         self.refused = false;
     }

@@ -59,6 +59,16 @@ impl Reactor {
         self.last
     }
 
+    /// The number that was given out last.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Goes on after a number that a guest may remember.
+    pub(super) fn go_on_after(&mut self, number: u64) {
+        self.last = number;
+    }
+
     pub(super) fn start(&mut self, work: impl Future<Output = Completion> + Send + 'static) -> Result<u64, TooMany> {
         if self.handles.len() + self.finished.len() >= limits::MAX_OPERATIONS {
             return Err(TooMany);

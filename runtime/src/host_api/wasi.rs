@@ -65,6 +65,11 @@ impl Wasi {
         self.made.as_mut().and_then(|made| made.quota.take_dirty())
     }
 
+    /// Whether a stream, a file or another resource is open.
+    pub(crate) fn holds_handles(&self) -> bool {
+        self.made.as_ref().is_some_and(|made| !made.table.is_empty())
+    }
+
     fn made(&mut self) -> &mut Made {
         let (grants, sink, stdio) = (&self.grants, &self.sink, &mut self.stdio);
         self.made.get_or_insert_with(|| {

@@ -1,20 +1,26 @@
-//! Warm instances: which are kept, for how long, and who has one.
+//! Ready instances: which are kept, for how long, and who has one.
 //!
 //! A moka cache holds a pool for each function that was called lately. Least recently used pools go first when the
 //! bound is met; a pool that is not called expires; a pool with more instances than it needs shrinks.
+//!
+//! In the isolation `workspace`, an instance comes back after its invocation. In `request`, a fresh fork comes in its
+//! place, made while nobody waits for it: so as many are ready as were lately in use at once.
 
 use super::{Factory, Instance, StartError};
-use crate::deployment::Function;
+use crate::deployment::document::Isolation;
+use crate::deployment::{Function, Program};
+use crate::engine::image::Image;
 use crate::host_api::Invocation;
 use crate::interpreters::Language;
 use crate::limits::{self, ByteSize};
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 /// A function of one deployment.
@@ -38,6 +44,8 @@ pub struct Pools {
     slots: Arc<Semaphore>,
     bounds: Bounds,
     idle: Arc<AtomicU64>,
+    /// The functions that keep instances ready whether they are called or not.
+    provisioned: Mutex<HashMap<PoolKey, Arc<Function>>>,
 }
 
 /// How much may stay warm.
@@ -52,6 +60,9 @@ pub struct Bounds {
 
 /// The instances of one function that wait for an invocation.
 struct Pool {
+    function: Arc<Function>,
+    /// What new instances are forked from; none where each must load the function itself.
+    image: OnceCell<Option<Arc<Image>>>,
     idle: Mutex<Vec<Instance>>,
     closed: AtomicBool,
     /// Instances that are here or leased, as the cache was last told.
@@ -71,7 +82,7 @@ pub struct Lease {
 /// The cache's weights are parts of this: an instance weighs the larger of its shares of the two bounds.
 const CAPACITY: u64 = 1 << 24;
 
-/// Private memory of a warm instance that has done nothing unusual: measured by `benches`, with room to spare.
+/// Private memory of an instance that has done nothing unusual: measured by `benches`, with room to spare.
 const fn base_memory(language: Option<Language>) -> u64 {
     match language {
         Some(Language::JavaScript) => 300 << 10,
@@ -95,7 +106,7 @@ impl Pools {
             })
             .build();
         let slots = Arc::new(Semaphore::new(bounds.live as usize));
-        Arc::new(Self { cache, factory, slots, bounds, idle: Arc::default() })
+        Arc::new(Self { cache, factory, slots, bounds, idle: Arc::default(), provisioned: Mutex::default() })
     }
 
     pub fn factory(&self) -> &Factory {
@@ -107,38 +118,105 @@ impl Pools {
         self.idle.load(Ordering::Relaxed)
     }
 
-    /// A warm instance of the function, or else a new one, loaded under the invocation's deadline.
+    /// An instance of the function that is ready, or else a new one, made under the invocation's deadline.
     pub async fn lease(
         self: &Arc<Self>,
         key: PoolKey,
-        function: &Function,
+        function: &Arc<Function>,
         invocation: &Invocation,
     ) -> Result<Lease, StartError> {
-        let pool = match self.cache.get(&key) {
-            Some(pool) => pool,
-            None => self.cache.get_with(key, || Arc::new(Pool::new(function, self.idle.clone()))),
+        let pool = self.pool(key, function);
+        let instance = match pool.take() {
+            Some(instance) => instance,
+            None => self.make(&pool, invocation).await?,
         };
-        if let Some(instance) = pool.take() {
-            return Ok(Lease { instance: Some(instance), pool, pools: self.clone(), key });
-        }
-        let instance = self.start(function, invocation.clone()).await?;
         Ok(Lease { instance: Some(instance), pool, pools: self.clone(), key })
     }
 
-    async fn start(&self, function: &Function, mut invocation: Invocation) -> Result<Instance, StartError> {
-        // The top level runs for all later invocations: it sees neither this one's secrets nor other functions.
-        invocation.callee = None;
-        Ok(self.start_with_shape(function, invocation).await?.0)
+    fn pool(&self, key: PoolKey, function: &Arc<Function>) -> Arc<Pool> {
+        match self.cache.get(&key) {
+            Some(pool) => pool,
+            None => self.cache.get_with(key, || Arc::new(Pool::new(function.clone(), self.idle.clone()))),
+        }
     }
 
-    /// A new instance, and what its load found out: for a deploy, which stores it.
-    pub async fn start_with_shape(
-        &self,
-        function: &Function,
-        invocation: Invocation,
-    ) -> Result<(Instance, crate::deployment::Shape), StartError> {
-        let slot = self.slot()?;
-        self.factory.start(function, invocation, slot).await
+    /// A new instance.
+    async fn make(&self, pool: &Pool, invocation: &Invocation) -> Result<Instance, StartError> {
+        let factory = &self.factory;
+        let mut loaded = None;
+        let image = pool.image.get_or_try_init(async || {
+            let made = factory.image(&pool.function, loading(invocation), self.slot()?).await?;
+            Ok::<_, StartError>(made.map_err(|instance| loaded = Some(instance)).ok())
+        });
+        let image = image.await?.clone();
+        match (image, loaded) {
+            (Some(image), _) => factory.fork(&pool.function, &image, self.slot()?).await,
+            (None, Some(instance)) => Ok(instance),
+            (None, None) => Ok(factory.load(&pool.function, loading(invocation), self.slot()?).await?.instance),
+        }
+    }
+
+    /// Has instances ready of a function that was just deployed: forked from its image, or the one that was loaded.
+    pub async fn prepare(self: &Arc<Self>, key: PoolKey, function: &Arc<Function>, made: Made) {
+        let pool = self.pool(key, function);
+        match made {
+            Made::Loaded(instance) => {
+                let _ = pool.image.set(None);
+                Lease { instance: Some(instance), pool, pools: self.clone(), key }.give_back();
+            }
+            Made::Image(image) => {
+                let _ = pool.image.set(Some(image));
+                self.fill(key, &pool, function.provisioned.max(1)).await;
+            }
+        }
+        self.provision(key, function);
+    }
+
+    /// Forks until so many instances wait.
+    async fn fill(self: &Arc<Self>, key: PoolKey, pool: &Arc<Pool>, wanted: u32) {
+        while pool.idle().len() < wanted as usize {
+            let Some(Some(image)) = pool.image.get() else { return };
+            let Ok(slot) = self.slot() else { return };
+            match self.factory.fork(&pool.function, image, slot).await {
+                Ok(instance) => self.keep(key, pool, instance),
+                Err(error) => {
+                    tracing::warn!(function = %pool.function.grants.function, ?error, "no instance could be made ready");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// From now on, instances of the function are kept ready, if it asks for that.
+    pub fn provision(&self, key: PoolKey, function: &Arc<Function>) {
+        if function.provisioned > 0 {
+            self.provisioned().insert(key, function.clone());
+        }
+    }
+
+    /// Makes ready what is missing of the instances that are to be ready. To be called every few seconds.
+    pub async fn fill_provisioned(self: &Arc<Self>) {
+        let wanted: Vec<_> = self.provisioned().iter().map(|(key, function)| (*key, function.clone())).collect();
+        for (key, function) in wanted {
+            // This also keeps the pool from expiring.
+            let pool = self.pool(key, &function);
+            if pool.image.get().is_none() {
+                let limits = &function.grants.limits;
+                let made = self.make(&pool, &Invocation::of_load(limits)).await;
+                match made {
+                    Ok(instance) => self.keep(key, &pool, instance),
+                    Err(error) => {
+                        tracing::warn!(function = %function.grants.function, ?error, "no instance could be made ready");
+                        continue;
+                    }
+                }
+            }
+            self.fill(key, &pool, function.provisioned).await;
+        }
+    }
+
+    fn provisioned(&self) -> MutexGuard<'_, HashMap<PoolKey, Arc<Function>>> {
+        self.provisioned.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// A place for one more instance.
@@ -151,20 +229,16 @@ impl Pools {
         self.slots.clone().try_acquire_owned().map_err(|_| StartError::NoRoom)
     }
 
-    /// Puts an instance that was just loaded to the warm ones of its function.
-    pub fn adopt(self: &Arc<Self>, key: PoolKey, function: &Function, instance: Instance) {
-        let pool = self.cache.get_with(key, || Arc::new(Pool::new(function, self.idle.clone())));
-        Lease { instance: Some(instance), pool, pools: self.clone(), key }.give_back();
-    }
-
     /// Ends the instances of a function whose deployment was replaced. Those in use end with their invocation.
     pub fn retire(&self, key: PoolKey) {
+        self.provisioned().remove(&key);
         self.cache.invalidate(&key);
     }
 
     /// Ends instances that a function had more of than it needs now. To be called every few seconds.
     pub fn shrink(&self) {
         self.cache.run_pending_tasks();
+        self.factory.engines.trim();
         for (key, pool) in &self.cache {
             if pool.drop_surplus() {
                 self.cache.insert(*key, pool);
@@ -180,12 +254,14 @@ impl Pools {
 }
 
 impl Pool {
-    fn new(function: &Function, total_idle: Arc<AtomicU64>) -> Self {
+    fn new(function: Arc<Function>, total_idle: Arc<AtomicU64>) -> Self {
         let language = match &function.program {
-            crate::deployment::Program::Source { language, .. } => Some(*language),
-            crate::deployment::Program::Upload(_) => None,
+            Program::Source { language, .. } => Some(*language),
+            Program::Upload(_) => None,
         };
         Self {
+            function,
+            image: OnceCell::new(),
             idle: Mutex::default(),
             closed: AtomicBool::new(false),
             weighed: AtomicU64::new(0),
@@ -209,7 +285,8 @@ impl Pool {
         let (count, memory) = {
             let idle = self.idle();
             let grown: u64 = idle.iter().map(|instance| instance.growth() as u64).sum();
-            (idle.len() as u64, idle.len() as u64 * self.base + grown)
+            let image = self.image.get().and_then(Option::as_ref).map_or(0, |image| image.weight());
+            (idle.len() as u64, idle.len() as u64 * self.base + grown + image)
         };
         self.weighed.store(count, Ordering::Relaxed);
         let by_count = count.saturating_mul(CAPACITY) / u64::from(bounds.instances);
@@ -223,19 +300,37 @@ impl Pool {
         self.total_idle.fetch_sub(ended.len() as u64, Ordering::Relaxed);
     }
 
-    /// Drops all but one of the instances that have waited too long. Whether there were any.
+    /// Drops instances that have waited too long, all but those that are to be ready. Whether there were any.
     fn drop_surplus(&self) -> bool {
         let now = Instant::now();
+        let ready = self.function.provisioned.max(1) as usize;
         let surplus: Vec<Instance> = {
             let mut idle = self.idle();
             // The oldest stand first: instances are taken from the end.
             let stale = |instance: &Instance| now.duration_since(instance.idle_since) > limits::SURPLUS_EXPIRY;
-            let count = idle.iter().take_while(|instance| stale(instance)).count().min(idle.len().saturating_sub(1));
+            let count = idle.iter().take_while(|instance| stale(instance)).count();
+            let count = count.min(idle.len().saturating_sub(ready));
             idle.drain(..count).collect()
         };
         self.total_idle.fetch_sub(surplus.len() as u64, Ordering::Relaxed);
-        !surplus.is_empty()
+        let dropped = !surplus.is_empty();
+        drop(surplus);
+        if let Some(Some(image)) = self.image.get() {
+            image.trim();
+        }
+        dropped
     }
+}
+
+/// What a deploy has made of a function, for its instances to come.
+pub enum Made {
+    Image(Arc<Image>),
+    Loaded(Instance),
+}
+
+/// The top level runs for all later invocations: it sees neither this one's secrets nor other functions.
+fn loading(invocation: &Invocation) -> Invocation {
+    Invocation { callee: None, ..invocation.clone() }
 }
 
 impl Lease {
@@ -243,27 +338,53 @@ impl Lease {
         self.instance.as_mut().expect("a lease has its instance until it ends")
     }
 
-    /// The invocation ended well: the instance waits for the next one, once its files are gone.
+    /// The invocation ended well: its instance waits for the next one, once its files are gone; or a fresh one does.
     pub fn give_back(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
         instance.store.data_mut().finish();
-        if instance.served >= limits::MAX_INVOCATIONS_PER_INSTANCE {
-            return;
-        }
-        match instance.store.data_mut().files_to_remove() {
-            None => self.keep(instance),
-            Some(folder) => {
-                tokio::task::spawn_blocking(move || match folder.empty() {
-                    Ok(()) => self.keep(instance),
-                    // An instance whose files cannot be removed is not used again.
-                    Err(error) => tracing::warn!(%error, "a /tmp could not be emptied"),
-                });
-            }
+        match self.pool.function.isolation {
+            Isolation::Request => self.replace(instance),
+            Isolation::Workspace if instance.served >= limits::MAX_INVOCATIONS_PER_INSTANCE => {}
+            Isolation::Workspace => match instance.store.data_mut().files_to_remove() {
+                None => self.keep(instance),
+                Some(folder) => {
+                    tokio::task::spawn_blocking(move || match folder.empty() {
+                        Ok(()) => self.keep(instance),
+                        // An instance whose files cannot be removed is not used again.
+                        Err(error) => tracing::warn!(%error, "a /tmp could not be emptied"),
+                    });
+                }
+            },
         }
     }
 
-    fn keep(&self, mut instance: Instance) {
-        let (pool, pools) = (&self.pool, &self.pools);
+    fn keep(&self, instance: Instance) {
+        self.pools.keep(self.key, &self.pool, instance);
+    }
+
+    /// Puts a fresh fork in the place of an instance that has served.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody waits for it: the invocation that it comes after is answered"
+    )]
+    fn replace(self, used: Instance) {
+        tokio::spawn(async move {
+            let slot = used.into_slot();
+            let Some(Some(image)) = self.pool.image.get() else { return };
+            if self.pool.closed.load(Ordering::Acquire) {
+                return;
+            }
+            match self.pools.factory.fork(&self.pool.function, image, slot).await {
+                Ok(instance) => self.keep(instance),
+                Err(error) => tracing::warn!(?error, "no instance could be made ready"),
+            }
+        });
+    }
+}
+
+impl Pools {
+    /// Adds an instance to those that wait.
+    fn keep(&self, key: PoolKey, pool: &Arc<Pool>, mut instance: Instance) {
         instance.idle_since = Instant::now();
         let count = {
             let mut idle = pool.idle();
@@ -273,12 +394,12 @@ impl Lease {
             idle.push(instance);
             idle.len() as u64
         };
-        let total = pools.idle.fetch_add(1, Ordering::Relaxed) + 1;
+        let total = self.idle.fetch_add(1, Ordering::Relaxed) + 1;
         if count > pool.weighed.load(Ordering::Relaxed) {
-            pools.cache.insert(self.key, pool.clone());
+            self.cache.insert(key, pool.clone());
         }
-        if total > u64::from(pools.bounds.instances) {
-            pools.cache.run_pending_tasks();
+        if total > u64::from(self.bounds.instances) {
+            self.cache.run_pending_tasks();
         }
     }
 }

@@ -57,6 +57,16 @@ impl MasterKey {
         String::from_utf8(value).map_err(|_| StoreError::Unseal)
     }
 
+    /// The keyed hash of some parts, each of them told apart from the next.
+    pub fn mark(&self, parts: &[&[u8]]) -> blake3::Hash {
+        let key = blake3::derive_key("thimble 2026-11 marks of images", &self.0);
+        let mut hasher = blake3::Hasher::new_keyed(&key);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        hasher.finalize()
+    }
+
     fn cipher(&self) -> ChaCha20Poly1305 {
         ChaCha20Poly1305::new(&blake3::derive_key("thimble 2026-11 sealing of secrets", &self.0).into())
     }

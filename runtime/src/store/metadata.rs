@@ -112,6 +112,45 @@ impl Metadata {
         Ok(())
     }
 
+    /// Changes the document of a deployment, if it still is the one that serves, and adds a file that it uses.
+    pub async fn amend(
+        &self,
+        workspace: &str,
+        version: &str,
+        file: Hash,
+        change: impl FnOnce(&str) -> Result<String, serde_json::Error> + Send,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let row = sqlx::query("SELECT document FROM deployments WHERE workspace = ? AND version = ?")
+            .bind(workspace)
+            .bind(version)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(row) = row else { return Ok(()) };
+        let document = change(row.get(0)).map_err(StoreError::Document)?;
+        sqlx::query("UPDATE deployments SET document = ? WHERE workspace = ?")
+            .bind(document)
+            .bind(workspace)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("INSERT OR IGNORE INTO blob_uses (workspace, hash) VALUES (?, ?)")
+            .bind(workspace)
+            .bind(file.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The workspaces in whose documents a text stands.
+    pub async fn mentioning(&self, text: &str) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query("SELECT workspace FROM deployments WHERE instr(document, ?) > 0 ORDER BY workspace")
+            .bind(text)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Removes a workspace with all that belongs to it. Whether there was one.
     pub async fn remove(&self, workspace: &str) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin().await?;

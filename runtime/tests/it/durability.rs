@@ -148,7 +148,8 @@ fn leftovers_are_swept_at_a_start() {
     std::fs::write(blobs.join("1".repeat(64)), "nobody's").expect("a leftover");
     let server = restart(home);
     assert!(!is_left(&tmp));
-    assert_eq!(files(&blobs).len(), 1, "{:?}", files(&blobs));
+    // The source and the image of it.
+    assert_eq!(files(&blobs).len(), 2, "{:?}", files(&blobs));
     named(&server, &name).client.get(&format!("/v2/functions/{name}/f")).expect(200);
 }
 

@@ -1,0 +1,281 @@
+//! Linear memories of our own: each a slot of address space with an image mapped in it, copy on write.
+//!
+//! What bends wasmtime's contract is here and nowhere else: [`MemoryCreator`] asks for memory that is zero, of the size
+//! that the module declares; what an instance gets from here holds an image, and may have grown before. Both are what the
+//! compiled code would have found, had it initialised itself: its data segments were taken out (`split`), and its memory's
+//! size is read where it is kept. The tests below are what an update of wasmtime must pass.
+//!
+//! A slot is used again for its image once the pages that were written are copied back. Nothing is unmapped and nothing
+//! faulted in for that: a kernel that does neither lets threads fork side by side.
+
+use super::image::{Captured, Image};
+use super::pages::{PAGE, written};
+use crate::limits;
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::io;
+use std::pin::pin;
+use std::ptr::{NonNull, null_mut};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
+use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
+
+/// Makes the linear memories of the interpreters.
+pub(super) struct Slots;
+
+/// Address space for one linear memory, with an image in it.
+pub(super) struct Slot {
+    start: NonNull<u8>,
+    /// Address space, with its guard.
+    reserved: usize,
+    /// Bytes that are mapped from its start.
+    mapped: usize,
+}
+
+/// Which image an instance is forked from, and where its memory is while it lives.
+pub struct Placement {
+    image: Arc<Image>,
+    place: Mutex<Option<Place>>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    start: NonNull<u8>,
+    size: usize,
+}
+
+/// The linear memory of an instance.
+struct Memory {
+    slot: Option<Slot>,
+    size: usize,
+    /// The largest size.
+    capacity: usize,
+    placement: Arc<Placement>,
+}
+
+// SAFETY: a slot is owned by one memory, or by one list, at a time; what writes to it holds it exclusively.
+unsafe impl Send for Slot {}
+// SAFETY: nothing is done through a shared reference.
+unsafe impl Sync for Slot {}
+// SAFETY: as for `Slot`; a place is only read through by `capture`, which holds the store.
+unsafe impl Send for Place {}
+
+thread_local! {
+    /// What the next memory that this thread makes is for: wasmtime does not tell.
+    static NEXT: RefCell<Option<Arc<Placement>>> = const { RefCell::new(None) };
+}
+
+impl Placement {
+    pub fn new(image: Arc<Image>) -> Arc<Self> {
+        Arc::new(Self { image, place: Mutex::new(None) })
+    }
+
+    /// Runs an instantiation, whose memory then comes from this placement's image.
+    pub async fn instantiate<F: Future>(self: &Arc<Self>, instantiation: F) -> F::Output {
+        let mut instantiation = pin!(instantiation);
+        std::future::poll_fn(|context| {
+            NEXT.set(Some(self.clone()));
+            let polled: Poll<_> = instantiation.as_mut().poll(context);
+            NEXT.take();
+            polled
+        })
+        .await
+    }
+
+    /// Bytes of linear memory.
+    pub fn size(&self) -> usize {
+        self.place().map_or(0, |place| place.size)
+    }
+
+    /// What the guest has changed. The store is the proof that the guest does not run meanwhile.
+    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Option<Captured> {
+        let place = (*self.place())?;
+        let mut captured = Captured { size: place.size, number, indices: Vec::new(), pages: Vec::new() };
+        let start = place.start.as_ptr() as usize;
+        let known = written(start, start + place.size, |from, to| {
+            for address in (from..to).step_by(*PAGE) {
+                let index = (address - start) / *PAGE;
+                // SAFETY: the page is within the memory, which lives while the place is set, and nobody writes to it.
+                let now = unsafe { std::slice::from_raw_parts(address as *const u8, *PAGE) };
+                let same = match self.image.page(index) {
+                    Some(before) => now == before,
+                    None => now.iter().all(|byte| *byte == 0),
+                };
+                if !same {
+                    captured.indices.push(index as u32);
+                    captured.pages.extend_from_slice(now);
+                }
+            }
+        });
+        known.then_some(captured)
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<Place>> {
+        self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+// SAFETY: what is handed out is mapped as asked for: accessible up to its size, and nothing but guard from there to the
+// end of the reservation and of the guard. The content bends the contract as the module's page says.
+unsafe impl MemoryCreator for Slots {
+    fn new_memory(
+        &self,
+        _: MemoryType,
+        minimum: usize,
+        _: Option<usize>,
+        reserved: Option<usize>,
+        guard: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        let placement = NEXT.take().ok_or("an interpreter has one memory, made for a placement")?;
+        let size = placement.image.delta.as_ref().map_or(minimum, |delta| delta.size);
+        if size < minimum {
+            return Err("the image is smaller than the interpreter's memory".into());
+        }
+        let failed = |error: io::Error| format!("no room for a linear memory: {error}");
+        let capacity = reserved.ok_or("a linear memory needs a reservation")?.max(size);
+        let kept = placement.image.free().pop();
+        let slot = match kept {
+            Some(slot) => slot,
+            None => Slot::map(&placement.image, size, capacity + guard).map_err(failed)?,
+        };
+        *placement.place() = Some(Place { start: slot.start, size });
+        Ok(Box::new(Memory { slot: Some(slot), size, capacity, placement }))
+    }
+}
+
+// SAFETY: the memory is the slot's, which does not move; see `Slots`.
+unsafe impl LinearMemory for Memory {
+    fn byte_size(&self) -> usize {
+        self.size
+    }
+
+    fn byte_capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn grow_to(&mut self, size: usize) -> wasmtime::Result<()> {
+        let slot = self.slot.as_ref().ok_or_else(|| wasmtime::Error::msg("the memory is gone"))?;
+        slot.open(self.size, size)?;
+        self.size = size;
+        *self.placement.place() = Some(Place { start: slot.start, size });
+        Ok(())
+    }
+
+    fn as_ptr(&self) -> *mut u8 {
+        self.slot.as_ref().map_or(null_mut(), |slot| slot.start.as_ptr())
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        *self.placement.place() = None;
+        let Some(mut slot) = self.slot.take() else { return };
+        let image = &self.placement.image;
+        if image.free().len() < limits::FREE_SLOTS && slot.reset(image, self.size).is_ok() {
+            image.free().push(slot);
+        } else {
+            slot.retire();
+        }
+    }
+}
+
+impl Image {
+    pub(super) fn free(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Gives back the memory of slots that wait to be used again.
+    pub fn trim(&self) {
+        let free = std::mem::take(&mut *self.free());
+        free.into_iter().for_each(Slot::retire);
+    }
+}
+
+impl Slot {
+    /// Address space with an image in it.
+    fn map(image: &Image, size: usize, reserved: usize) -> io::Result<Self> {
+        let (nothing, fresh) = (ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE);
+        // SAFETY: a new mapping, where nothing was.
+        let start = unsafe { rustix::mm::mmap_anonymous(null_mut(), reserved, nothing, fresh)? };
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        // From here on, dropping it unmaps it all.
+        let slot = Self { start, reserved, mapped: size };
+        let base = &image.base;
+        let from_base = base.content.bytes().len().min(size);
+        slot.map_file(0, from_base, &base.file, 0)?;
+        slot.open(from_base, size)?;
+        if let Some(delta) = &image.delta {
+            for run in &delta.runs {
+                slot.map_file(run.page * *PAGE, run.count * *PAGE, &delta.file, (run.at * *PAGE) as u64)?;
+            }
+        }
+        Ok(slot)
+    }
+
+    fn map_file(&self, at: usize, length: usize, file: impl rustix::fd::AsFd, offset: u64) -> io::Result<()> {
+        if length == 0 {
+            return Ok(());
+        }
+        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+        // SAFETY: it is within the slot, to which nobody holds a reference.
+        unsafe { rustix::mm::mmap(self.at(at), length, ProtFlags::READ | ProtFlags::WRITE, flags, file, offset)? };
+        Ok(())
+    }
+
+    /// Makes what lies between two sizes accessible; it is zero.
+    fn open(&self, from: usize, to: usize) -> io::Result<()> {
+        if to > from {
+            // SAFETY: it is within the slot, and was not accessible.
+            unsafe { rustix::mm::mprotect(self.at(from), to - from, MprotectFlags::READ | MprotectFlags::WRITE)? };
+        }
+        Ok(())
+    }
+
+    /// Puts the image back, of a memory that had grown to `size`.
+    fn reset(&mut self, image: &Image, size: usize) -> io::Result<()> {
+        if size > self.mapped {
+            let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+            // SAFETY: it is within the slot, to which nobody holds a reference any more.
+            unsafe { rustix::mm::mmap_anonymous(self.at(self.mapped), size - self.mapped, ProtFlags::empty(), flags)? };
+        }
+        let start = self.start.as_ptr() as usize;
+        let mut copied = 0;
+        let known = written(start, start + self.mapped, |from, to| {
+            copied += to - from;
+            if copied > limits::KEPT_MEMORY {
+                return;
+            }
+            for address in (from..to).step_by(*PAGE) {
+                // SAFETY: the page is within the slot, which is exclusively ours.
+                let page = unsafe { std::slice::from_raw_parts_mut(address as *mut u8, *PAGE) };
+                match image.page((address - start) / *PAGE) {
+                    Some(before) => page.copy_from_slice(before),
+                    None => page.fill(0),
+                }
+            }
+        });
+        if !known || copied > limits::KEPT_MEMORY {
+            // SAFETY: the same; what is mapped privately from a file reads as the file again.
+            unsafe { rustix::mm::madvise(self.at(0), self.mapped, Advice::LinuxDontNeed)? };
+        }
+        Ok(())
+    }
+
+    /// Gives it back to the kernel.
+    pub(super) fn retire(self) {
+        drop(self);
+    }
+
+    fn at(&self, offset: usize) -> *mut c_void {
+        // SAFETY: callers stay within the reservation.
+        unsafe { self.start.as_ptr().add(offset).cast() }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // SAFETY: the reservation is ours, and no reference into it is left.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.reserved) };
+    }
+}
