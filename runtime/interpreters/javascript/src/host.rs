@@ -1,5 +1,6 @@
 //! The native functions behind the boot JavaScript, by the names that it calls them by.
 
+pub mod files;
 mod network;
 mod text;
 mod workspace;

@@ -31,6 +31,11 @@ pub fn begin_invocation() {
     }
 }
 
+/// Whether the function's top level runs, and no invocation has begun yet.
+pub fn is_loading() -> bool {
+    !INVOKED.get()
+}
+
 /// Changes when what was read from the host must be read again.
 pub fn epoch() -> u32 {
     EPOCH.get()

@@ -171,6 +171,14 @@ impl Value {
         Self::checked(unsafe { sys::JS_NewUint8ArrayCopy(context(), bytes.as_ptr(), bytes.len() as _) })
     }
 
+    /// A new `Uint8Array` of zeros; where it does not fit, QuickJS's error.
+    pub fn zeros(length: u64) -> Result<Self> {
+        let mut arguments = [Self::number(length as f64).raw()];
+        let kind = sys::JSTypedArrayEnum_JS_TYPED_ARRAY_UINT8;
+        // SAFETY: a number, which needs no reference.
+        Self::checked(unsafe { sys::JS_NewTypedArray(context(), 1, arguments.as_mut_ptr(), kind) })
+    }
+
     pub fn global() -> Self {
         // SAFETY: returns a new reference.
         Self(unsafe { sys::JS_GetGlobalObject(context()) })
@@ -421,6 +429,18 @@ pub fn namespace(module: &Value) -> Result<Value> {
         let definition = sys::JS_VALUE_GET_PTR(module.0).cast();
         sys::JS_GetModuleNamespace(context(), definition)
     })
+}
+
+/// The name that a module was asked for by.
+///
+/// # Safety
+/// The definition is one that QuickJS passes.
+pub unsafe fn module_name(definition: *mut sys::JSModuleDef) -> Result<String> {
+    // SAFETY: the caller's promise; the answered atom is owned from here.
+    unsafe {
+        let name = Atom(sys::JS_GetModuleName(context(), definition));
+        Value::checked(sys::JS_AtomToString(context(), name.0)).and_then(|name| name.text())
+    }
 }
 
 /// The own enumerable string keys of an object.

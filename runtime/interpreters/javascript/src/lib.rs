@@ -1,4 +1,4 @@
-//! The JavaScript interpreter: QuickJS-ng behind the world `thimble:runtime/interpreter`.
+//! The JavaScript interpreter: QuickJS-ng behind the world `thimble:runtime/interpreter`, with `wasi:filesystem` besides.
 //!
 //! The build runs `wizer-initialize` once and freezes the memory, so an instance begins with the runtime started and the
 //! boot JavaScript (`boot/`) evaluated. The server then calls `load` once and `invoke` any number of times. It may take
@@ -23,8 +23,15 @@ mod warm;
 
 mod bindings {
     wit_bindgen::generate!({
-        path: ["../../../wit/deps/io", "../../../wit/deps/clocks", "../../../wit/deps/random", "../../../wit/thimble"],
-        world: "thimble:runtime/interpreter",
+        path: [
+            "../../../wit/deps/io",
+            "../../../wit/deps/clocks",
+            "../../../wit/deps/random",
+            "../../../wit/deps/filesystem",
+            "../../../wit/thimble",
+            "wit",
+        ],
+        world: "thimble:javascript/javascript",
         generate_all,
     });
 }

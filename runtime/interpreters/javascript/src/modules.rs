@@ -1,30 +1,39 @@
-//! The one module that can be imported: "thimble", the host API.
+//! The modules that can be imported: "thimble", the host API, and of Node's own "fs".
 
-use std::ffi::c_char;
+use std::ffi::{CString, c_char};
 use std::ptr::null_mut;
 
+use crate::host::files;
 use crate::js::{self, Opaque, Thrown, Value, context, sys};
 use crate::natives;
-
-const NAME: &str = "thimble";
 
 pub fn start() {
     // SAFETY: the loader has the type that QuickJS asks for and needs no opaque pointer.
     unsafe { sys::JS_SetModuleLoaderFunc(js::runtime(), Some(keep_name), Some(load), null_mut()) }
 }
 
+/// A module by its name; none where there is no such module.
+fn find(name: &str) -> Option<js::Result<Value>> {
+    match name {
+        "thimble" => Some(natives::internal("thimble")),
+        "fs" | "node:fs" => Some(files::module()),
+        "fs/promises" | "node:fs/promises" => Some(files::module().and_then(|fs| fs.get("promises"))),
+        _ => None,
+    }
+}
+
 /// The error for a package or built-in module that is not there.
 pub fn not_found(name: &str) -> Thrown {
     let message = format!(
-        "Cannot find module '{name}': packages and Node's built-in modules are not available in this version; \
-         only \"{NAME}\" can be imported"
+        "Cannot find module '{name}': packages and most of Node's built-in modules are not available in this version; \
+         \"thimble\", \"fs\" and \"fs/promises\" can be imported"
     );
     Thrown::new("Error", &message).with("code", "MODULE_NOT_FOUND")
 }
 
 /// `require(name)`.
 pub fn require(name: &str) -> js::Result<Value> {
-    if name == NAME { natives::internal("thimble") } else { Err(not_found(name)) }
+    find(name).unwrap_or_else(|| Err(not_found(name)))
 }
 
 /// Module names are taken as they are written: nothing is relative to anything.
@@ -41,17 +50,20 @@ unsafe extern "C" fn keep_name(
 unsafe extern "C" fn load(context: *mut sys::JSContext, name: *const c_char, _: Opaque) -> *mut sys::JSModuleDef {
     // SAFETY: QuickJS passes a text that ends with a zero byte.
     let text = unsafe { js::c_text(name) };
-    if text != NAME {
-        not_found(&text).throw();
-        return null_mut();
-    }
+    let exports = match require(&text).and_then(|module| js::keys(&module)) {
+        Ok(exports) => exports,
+        Err(thrown) => {
+            thrown.throw();
+            return null_mut();
+        }
+    };
     // SAFETY: name and initialiser live as long as they are used; exports are declared before instantiation.
     unsafe {
         let module = sys::JS_NewCModule(context, name, Some(fill));
         if !module.is_null() {
             sys::JS_AddModuleExport(context, module, c"default".as_ptr());
-            for export in exports() {
-                if let Ok(export) = std::ffi::CString::new(export) {
+            for export in exports {
+                if let Ok(export) = CString::new(export) {
                     sys::JS_AddModuleExport(context, module, export.as_ptr());
                 }
             }
@@ -60,22 +72,24 @@ unsafe extern "C" fn load(context: *mut sys::JSContext, name: *const c_char, _: 
     }
 }
 
-fn exports() -> Vec<String> {
-    natives::internal("thimble").and_then(|thimble| js::keys(&thimble)).unwrap_or_default()
-}
-
-unsafe extern "C" fn fill(_: *mut sys::JSContext, module: *mut sys::JSModuleDef) -> i32 {
-    let Ok(thimble) = natives::internal("thimble") else {
-        return -1;
+unsafe extern "C" fn fill(_: *mut sys::JSContext, definition: *mut sys::JSModuleDef) -> i32 {
+    // SAFETY: QuickJS passes a definition that `load` made.
+    let module = unsafe { js::module_name(definition) }.and_then(|name| require(&name));
+    let (module, exports) = match module.and_then(|module| js::keys(&module).map(|exports| (module, exports))) {
+        Ok(found) => found,
+        Err(thrown) => {
+            thrown.throw();
+            return -1;
+        }
     };
     // SAFETY: the exports were declared by `load`; each value is handed over.
     unsafe {
-        for name in exports() {
-            let value = thimble.get(&name).unwrap_or(Value::UNDEFINED);
-            if let Ok(name) = std::ffi::CString::new(name) {
-                sys::JS_SetModuleExport(context(), module, name.as_ptr(), value.into_raw());
+        for name in exports {
+            let value = module.get(&name).unwrap_or(Value::UNDEFINED);
+            if let Ok(name) = CString::new(name) {
+                sys::JS_SetModuleExport(context(), definition, name.as_ptr(), value.into_raw());
             }
         }
-        sys::JS_SetModuleExport(context(), module, c"default".as_ptr(), thimble.into_raw())
+        sys::JS_SetModuleExport(context(), definition, c"default".as_ptr(), module.into_raw())
     }
 }

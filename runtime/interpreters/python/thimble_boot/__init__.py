@@ -14,8 +14,10 @@ waiting.install()
 from . import stdlib  # noqa: E402
 
 stdlib.import_all()
+# componentize-py would import the rest of it only after this, out of reach of what is done here with all that stays.
+stdlib.import_whole("wit_world")
 
-from . import console, event_loop, heap, http_client, instance, time_zones  # noqa: E402
+from . import console, event_loop, heap, http_client, immortal, instance, rehearsal, time_zones  # noqa: E402
 from .guest import Guest  # noqa: E402
 
 __all__ = ["Guest"]
@@ -29,7 +31,9 @@ time_zones.install()
 # A module that is not there is then missed without a look at any disk.
 sys.path.clear()
 sys.path_importer_cache.clear()
+rehearsal.up()
 gc.collect()
+immortal.note_all()
 heap.fill_holes()
 # What is here stays: the collector need not walk it, nor dirty its pages, in every instance.
 gc.freeze()

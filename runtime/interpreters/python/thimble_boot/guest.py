@@ -84,6 +84,11 @@ class Guest:
         raise Err(failure)
 
 
+def forget():
+    """As if nothing had been loaded."""
+    _Loaded.plans, _Loaded.entries, _Loaded.fresh = {}, (), False
+
+
 def _end():
     """Nothing of an invocation reaches the next one: no half line, no operation."""
     console.end_lines()

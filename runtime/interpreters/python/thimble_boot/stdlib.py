@@ -22,11 +22,12 @@ def import_all():
         warnings.simplefilter("ignore")
         for name in sorted(sys.stdlib_module_names):
             if not name.startswith("_test") and name not in _LEFT_OUT:
-                _import(name)
+                import_whole(name)
     return sorted(set(sys.modules) - before)
 
 
-def _import(name):
+def import_whole(name):
+    """A module and all below it."""
     try:
         module = importlib.import_module(name)
     except BaseException:
@@ -35,4 +36,4 @@ def _import(name):
         return
     for found in pkgutil.iter_modules(getattr(module, "__path__", None) or ()):
         if found.name not in _LEFT_OUT:
-            _import(f"{name}.{found.name}")
+            import_whole(f"{name}.{found.name}")

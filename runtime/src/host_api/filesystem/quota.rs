@@ -109,6 +109,13 @@ impl Quota {
         fits
     }
 
+    /// Gives back what was taken for a change that was not made.
+    pub(crate) fn give_back(&self, need: Need) {
+        let mut usage = self.usage();
+        usage.bytes = usage.bytes.saturating_sub(need.bytes);
+        usage.files = usage.files.saturating_sub(need.files);
+    }
+
     pub(crate) fn freed(&self) {
         let mut usage = self.usage();
         usage.freed = true;

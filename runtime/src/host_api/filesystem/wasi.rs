@@ -36,6 +36,8 @@ pub(in crate::host_api) fn link(linker: &mut Linker<State>) -> wasmtime::Result<
 
 type Fd = Resource<Descriptor>;
 
+const ONE_FILE: Need = Need { bytes: 0, files: 1 };
+
 impl Files<'_> {
     fn file(&self, fd: &Fd) -> FsResult<Arc<File>> {
         match self.inner.table.get(fd)? {
@@ -53,7 +55,16 @@ impl Files<'_> {
     }
 
     async fn take_file(&mut self) -> FsResult<()> {
-        self.take(Need { bytes: 0, files: 1 }).await
+        self.take(ONE_FILE).await
+    }
+
+    /// Gives back what was taken for a file, if none came of it.
+    fn unless_made<T>(&self, made: FsResult<T>) -> FsResult<T> {
+        made.inspect_err(|_| self.quota.give_back(ONE_FILE))
+    }
+
+    async fn exists(&mut self, fd: &Fd, path_flags: types::PathFlags, path: &str) -> bool {
+        self.inner.stat_at(Resource::new_borrow(fd.rep()), path_flags, path.to_string()).await.is_ok()
     }
 
     fn metered(
@@ -123,13 +134,16 @@ impl HostDescriptor for Files<'_> {
         if !self.quota.may_open() {
             return Err(ErrorCode::Quota.into());
         }
-        if open_flags.contains(types::OpenFlags::CREATE) {
+        // Whoever appends to one file over and over makes one file.
+        let creates = open_flags.contains(types::OpenFlags::CREATE) && !self.exists(&fd, path_flags, &path).await;
+        if creates {
             self.take_file().await?;
         }
         if open_flags.contains(types::OpenFlags::TRUNCATE) {
             self.quota.freed();
         }
-        let opened = self.inner.open_at(fd, path_flags, path, open_flags, flags).await?;
+        let opened = self.inner.open_at(fd, path_flags, path, open_flags, flags).await;
+        let opened = if creates { self.unless_made(opened) } else { opened }?;
         match self.inner.table.get(&opened)? {
             Descriptor::File(file) => self.quota.opened(&file.file),
             Descriptor::Dir(folder) => {
@@ -143,19 +157,22 @@ impl HostDescriptor for Files<'_> {
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         self.check_depth(&fd, &path)?;
         self.take_file().await?;
-        self.inner.create_directory_at(fd, path).await
+        let made = self.inner.create_directory_at(fd, path).await;
+        self.unless_made(made)
     }
 
     async fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
         self.check_depth(&fd, &path)?;
         self.take_file().await?;
-        self.inner.symlink_at(fd, target, path).await
+        let made = self.inner.symlink_at(fd, target, path).await;
+        self.unless_made(made)
     }
 
     async fn link_at(&mut self, fd: Fd, flags: types::PathFlags, old: String, new_fd: Fd, new: String) -> FsResult<()> {
         self.check_depth(&new_fd, &new)?;
         self.take_file().await?;
-        self.inner.link_at(fd, flags, old, new_fd, new).await
+        let made = self.inner.link_at(fd, flags, old, new_fd, new).await;
+        self.unless_made(made)
     }
 
     async fn rename_at(&mut self, fd: Fd, old: String, new_fd: Fd, new: String) -> FsResult<()> {
