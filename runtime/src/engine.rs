@@ -11,6 +11,7 @@ mod pages;
 pub mod slots;
 pub mod split;
 mod stacks;
+pub mod threads;
 
 use crate::limits;
 use stacks::Stacks;
@@ -51,7 +52,7 @@ struct Ticking {
 
 impl Engines {
     /// Engines, and a thread that drives their epoch.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         let ticking = Arc::new(Ticking { engines: Mutex::new(Vec::new()), stop: AtomicBool::new(false) });
         let ticker = ticking.clone();
         #[expect(clippy::disallowed_methods, reason = "the ticker must run when all workers are busy with guests")]

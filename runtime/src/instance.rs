@@ -12,6 +12,7 @@ use crate::deployment::upload::{Upload, UploadKind};
 use crate::deployment::{Function, Program, Shape};
 use crate::engine::image::{Captured, Image};
 use crate::engine::slots::Placement;
+use crate::engine::threads;
 use crate::engine::{Engines, Metering, Origin};
 use crate::host_api::bindings::Interpreter;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
@@ -34,6 +35,8 @@ pub struct Instance {
     /// How many invocations it has begun.
     pub served: u64,
     pub idle_since: Instant,
+    /// The thread that it was last used on.
+    pub thread: usize,
     /// Linear memory right after the load, in bytes: what it grows by later is its own.
     pub loaded_size: usize,
     /// Its place among the instances that the server may have at once.
@@ -226,7 +229,7 @@ impl Factory {
 impl Instance {
     fn new(store: Store<State>, guest: Guest, slot: OwnedSemaphorePermit) -> Self {
         let loaded_size = store.data().memory.used();
-        Self { store, guest, served: 0, idle_since: Instant::now(), loaded_size, slot }
+        Self { store, guest, served: 0, idle_since: Instant::now(), thread: threads::current(), loaded_size, slot }
     }
 
     /// Ends it, and keeps its place for another one.

@@ -67,7 +67,7 @@ pub const DEFAULT_MEMORY: ByteSize = ByteSize::mib(128);
 pub const MAX_MEMORY: ByteSize = ByteSize::mib(4096);
 /// Below it the JavaScript interpreter alone does not fit.
 pub const MIN_MEMORY: ByteSize = ByteSize::mib(16);
-/// CPython's own initial memory is 17 to 30 MiB.
+/// CPython's own initial memory is 34 MiB.
 pub const MIN_PYTHON_MEMORY: ByteSize = ByteSize::mib(64);
 /// What the interpreter and its stack need besides the heap that `NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB` speaks of:
 /// its default of 100 gives [`DEFAULT_MEMORY`].
@@ -184,7 +184,7 @@ pub const FIBER_STACK: usize = WASM_STACK + (1 << 20);
 /// Memory that an instance may have written for its slot to be used again by copying the image back; a slot with more is
 /// emptied. Five times what a first call of Python writes.
 pub const KEPT_MEMORY: usize = 3 << 20;
-/// Slots of one image that wait to be used again.
+/// Slots of one image that wait to be used again, in each of eight lists.
 pub const FREE_SLOTS: usize = 16;
 /// Stacks that wait to be used again, in each of eight lists.
 pub const FREE_STACKS: usize = 32;

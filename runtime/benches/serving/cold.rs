@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::percentile;
+use super::report::say;
 use super::server::{Folder, Process, thimble};
 use std::path::Path;
 
@@ -48,7 +49,7 @@ pub fn workspace(number: usize, languages: &[&str]) -> String {
 
 /// Deploys of a ten-line function into a workspace of its own.
 pub async fn deploys(tools: &Path) {
-    println!("\ndeploy of ten lines into a new workspace, over the socket");
+    say!("\ndeploy of ten lines into a new workspace, over the socket");
     for language in ["javascript", "python"] {
         let data = Folder::new(tools, "deploys");
         let server = thimble(tools, &data, &[]);
@@ -65,7 +66,7 @@ pub async fn deploys(tools: &Path) {
 
 /// First calls of workspaces that were never called since the server's start.
 pub async fn first_calls(tools: &Path) {
-    println!("\nfirst call of a workspace never called since start, over the socket, {WORKSPACES} workspaces");
+    say!("\nfirst call of a workspace never called since start, over the socket, {WORKSPACES} workspaces");
     for language in ["javascript", "python"] {
         let data = Folder::new(tools, "cold");
         let server = thimble(tools, &data, &[]);
@@ -88,7 +89,7 @@ pub async fn first_calls(tools: &Path) {
 
 /// What one more warm instance adds to the server's private memory: of the same function, and of a new workspace.
 pub async fn memory(tools: &Path) {
-    println!("\nprivate memory of one more warm instance");
+    say!("\nprivate memory of one more warm instance");
     for language in ["javascript", "python"] {
         let data = Folder::new(tools, "memory");
         let server = thimble(tools, &data, &[("FUNCTIONS_WORKERS_MAX_LRU", "2000")]);
@@ -109,7 +110,7 @@ pub async fn memory(tools: &Path) {
         drop(server);
         let data = Folder::new(tools, "together");
         let same_function = together(&thimble(tools, &data, &[]), language).await;
-        println!(
+        say!(
             "{language:<12} {:>6} KiB of the same function, {:>6} KiB with a workspace and a \
              deployment of its own ({WARM})",
             same_function / 1024,
@@ -153,7 +154,7 @@ async fn at_once(server: &Process, function: &'static str) {
 
 fn report(name: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
-    println!(
+    say!(
         "{name:<12} p50 {:>7.3} ms   p99 {:>7.3} ms   max {:>7.3} ms",
         percentile(&times, 50.0),
         percentile(&times, 99.0),

@@ -1,6 +1,7 @@
 //! The whole cycle of a fork inside the server: make it, invoke it, drop it; on one thread and on two.
 
 use super::percentile;
+use super::report::say;
 use super::server::Folder;
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,11 +37,11 @@ const FUNCTIONS: &str = r#"{"functions": {
 
 /// Prints what a cycle costs.
 pub async fn cycles(tools: &Path) {
-    println!("\nwhole cycle of a fork, inside the server: make, invoke `Hello world`, drop");
+    say!("\nwhole cycle of a fork, inside the server: make, invoke `Hello world`, drop");
     let data = Folder::new(tools, "cycles");
     let limits = ServerLimits::default();
     let store = Arc::new(Store::open(data.path()).await.expect("a store"));
-    let engines = Arc::new(Engines::new());
+    let engines = Arc::new(Engines::start());
     let artefacts = Artefacts::open(&tools.join("compiled")).expect("a folder");
     let interpreters = Arc::new(Interpreters::new(engines.clone(), artefacts.clone()));
     for language in Language::ALL {
@@ -62,7 +63,7 @@ pub async fn cycles(tools: &Path) {
         for threads in [1, 2] {
             let (rate, mut times) = run(&factory, &function, &image, threads);
             times.sort_by(f64::total_cmp);
-            println!(
+            say!(
                 "{language:<12} {threads} thread{} {rate:>9.0} a second   p50 {:>7.1} µs   p99 {:>7.1} µs",
                 if threads == 1 { " " } else { "s" },
                 percentile(&times, 50.0),
@@ -70,7 +71,7 @@ pub async fn cycles(tools: &Path) {
             );
             rates.insert(threads, rate);
         }
-        println!("{language:<12} two threads do {:.2} times what one does", rates[&2] / rates[&1]);
+        say!("{language:<12} two threads do {:.2} times what one does", rates[&2] / rates[&1]);
     }
 }
 
@@ -80,7 +81,7 @@ async fn image(factory: &Factory, function: &Function) -> Arc<Image> {
     let captured = loaded.image.expect("it has an image");
     let Program::Source { language, metering, .. } = &function.program else { panic!("it is a source") };
     let base = factory.interpreters.get(*language, *metering).expect("it is ready").base.clone();
-    println!(
+    say!(
         "{:<12} an image differs in {} pages, stored in {} KiB",
         function.grants.function.as_str(),
         captured.indices.len(),

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::peers;
+use super::report::say;
 use super::server::{Folder, Process, thimble};
 use std::path::Path;
 use std::process::Command;
@@ -11,9 +12,13 @@ const SECONDS: u32 = 8;
 /// The contestants take turns this often, so that a slow moment of the machine hits all of them.
 const ROUNDS: usize = 3;
 
-const JAVASCRIPT: &str =
-    r#"{"functions": {"hello": {"code": "return \"Hello \" + name;", "parameters": {"name": {}}}}}"#;
-const PYTHON: &str = r#"{"functions": {"hello": {"language": "python", "code": "return \"Hello \" + name", "parameters": {"name": {}}}}}"#;
+/// The same function twice in each language: on warm instances, and on a fresh fork for each request.
+const JAVASCRIPT: &str = r#"{"functions": {
+    "hello": {"code": "return \"Hello \" + name;", "parameters": {"name": {}}},
+    "fresh": {"code": "return \"Hello \" + name;", "parameters": {"name": {}}, "isolation": "request"}}}"#;
+const PYTHON: &str = r#"{"functions": {
+    "hello": {"language": "python", "code": "return \"Hello \" + name", "parameters": {"name": {}}},
+    "fresh": {"language": "python", "code": "return \"Hello \" + name", "parameters": {"name": {}}, "isolation": "request"}}}"#;
 
 /// What `wrk` says of one run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +38,7 @@ struct Contestant<'a> {
 /// Prints requests a second, latencies and ratios.
 pub fn throughput(tools: &Path) {
     if !wrk_is_there() {
-        println!("wrk cannot be had here: the throughput is left out");
+        say!("wrk cannot be had here: the throughput is left out");
         return;
     }
     let data = Folder::new(tools, "throughput");
@@ -49,8 +54,10 @@ pub fn throughput(tools: &Path) {
     let best = Reading::default();
     let mut contestants = vec![
         Contestant { name: "bare hyper", process: &bare, path: "/", best },
-        Contestant { name: "thimble, JavaScript", process: &server, path: "/v2/functions/js/run/hello", best },
-        Contestant { name: "thimble, Python", process: &server, path: "/v2/functions/py/run/hello", best },
+        Contestant { name: "JavaScript, warm", process: &server, path: "/v2/functions/js/run/hello", best },
+        Contestant { name: "JavaScript, fresh fork", process: &server, path: "/v2/functions/js/run/fresh", best },
+        Contestant { name: "Python, warm", process: &server, path: "/v2/functions/py/run/hello", best },
+        Contestant { name: "Python, fresh fork", process: &server, path: "/v2/functions/py/run/fresh", best },
     ];
     if let Some(process) = &workerd {
         contestants.push(Contestant { name: "workerd, JavaScript", process, path: "/", best });
@@ -65,13 +72,13 @@ pub fn throughput(tools: &Path) {
     }
     let rate_of = |name: &str| contestants.iter().find(|c| c.name.starts_with(name)).map(|c| c.best.rate);
     let (bare, peer) = (rate_of("bare"), rate_of("workerd"));
-    println!("\n`Hello world`, warm, {CONNECTIONS} connections, best of {ROUNDS} runs of {SECONDS} s each");
-    println!("{:<22} {:>12} {:>9} {:>9} {:>11} {:>11}", "", "requests/s", "p50 ms", "p99 ms", "of hyper", "of workerd");
+    say!("\n`Hello world`, {CONNECTIONS} connections, best of {ROUNDS} runs of {SECONDS} s each");
+    say!("{:<22} {:>12} {:>9} {:>9} {:>11} {:>11}", "", "requests/s", "p50 ms", "p99 ms", "of hyper", "of workerd");
     for contestant in &contestants {
         let ratio =
             |other: Option<f64>| other.map_or("–".into(), |rate| format!("{:.2}", contestant.best.rate / rate));
         let Reading { rate, p50_ms, p99_ms } = contestant.best;
-        println!(
+        say!(
             "{:<22} {rate:>12.0} {p50_ms:>9.3} {p99_ms:>9.3} {:>11} {:>11}",
             contestant.name,
             ratio(bare),
@@ -83,7 +90,7 @@ pub fn throughput(tools: &Path) {
 fn wrk_is_there() -> bool {
     let there = || Command::new("wrk").arg("-v").output().is_ok();
     there() || {
-        println!("installing wrk …");
+        say!("installing wrk …");
         let _ = Command::new("apt-get").args(["install", "-y", "-qq", "wrk"]).output();
         there()
     }

@@ -1,8 +1,8 @@
 //! The benchmark: this server against a bare hyper server and against workerd, in one run, as ratios; then what a first
-//! call, a deploy and a warm instance cost, and a minute of a thousand workspaces.
+//! call, a deploy, a fork and an instance cost, a minute of a thousand workspaces, and how it grows to ten thousand.
 //!
-//!     cargo bench --bench serving                 everything, about four minutes
-//!     cargo bench --bench serving -- throughput   one part: throughput, fork, cold, memory, deploy, soak
+//!     cargo bench --bench serving                 everything, about seven minutes; also into benches/results/
+//!     cargo bench --bench serving -- throughput   one part: throughput, fork, deploy, cold, memory, soak, scale
 //!
 //! Needs `wrk` (installed through apt-get where it is missing and that works) and, for the comparison with workerd, npm.
 //! All of it is on loopback and bounded in time. The load generator shares the machine's cores with what it loads, for
@@ -16,9 +16,13 @@ mod cold;
 mod fork;
 mod load;
 mod peers;
+mod plot;
+mod report;
+mod scale;
 mod server;
 mod soak;
 
+use report::say;
 use std::path::Path;
 
 fn main() {
@@ -30,7 +34,9 @@ fn main() {
     }
     let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == part);
     let tools = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    println!("{}", machine());
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
+    std::fs::create_dir_all(&results).expect("a folder");
+    say!("{}", machine());
     if wanted("throughput") {
         load::throughput(tools);
     }
@@ -51,7 +57,13 @@ fn main() {
         if wanted("soak") {
             soak::thousand_workspaces(tools).await;
         }
+        if wanted("scale") {
+            scale::growth(tools, &results).await;
+        }
     });
+    if arguments.is_empty() {
+        report::save(&results.join("serving.txt"));
+    }
 }
 
 /// What the figures were measured on.

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::cold::workspace;
 use super::percentile;
+use super::report::say;
 use super::server::{Folder, thimble};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -56,7 +57,7 @@ pub async fn thousand_workspaces(tools: &Path) {
         errors += wrong;
     }
     times.sort_by(f64::total_cmp);
-    println!(
+    say!(
         "\n{WORKSPACES} workspaces, JavaScript and Python, random order, {CLIENTS} clients, {} s\n\
          {} calls, {errors} errors, p50 {:.2} ms, p99 {:.2} ms; private memory {} MiB before, {} MiB at its peak",
         TIME.as_secs(),
@@ -70,10 +71,10 @@ pub async fn thousand_workspaces(tools: &Path) {
 }
 
 /// xorshift: a fixed sequence, so that two runs ask for the same.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -180,11 +180,7 @@ impl Admin {
         Ok(BuiltFunction { name, shape, made: Some(Made::Image(image)), stored: Some(stored), no_image: None })
     }
 
-    fn image(
-        &self,
-        function: &Function,
-        captured: &Captured,
-    ) -> Result<(Arc<Image>, (StoredImage, Arc<[u8]>)), RequestError> {
+    fn image(&self, function: &Function, captured: &Captured) -> Result<(Arc<Image>, Stored), RequestError> {
         let factory = self.pipeline.pools.factory();
         let Program::Source { language, metering, .. } = &function.program else {
             return Err(RequestError::internal(&NoImage::Component));
@@ -196,12 +192,15 @@ impl Admin {
     }
 }
 
+/// An image as it is stored, and its content.
+type Stored = (StoredImage, Arc<[u8]>);
+
 /// A function whose top level has run.
 struct BuiltFunction {
     name: Name,
     shape: Shape,
     made: Option<Made>,
-    stored: Option<(StoredImage, Arc<[u8]>)>,
+    stored: Option<Stored>,
     no_image: Option<NoImage>,
 }
 

@@ -90,7 +90,7 @@ async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
         TcpListener::bind(settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
 
     let live = settings.warm_instances.saturating_add(settings.limits.concurrency);
-    let engines = Arc::new(Engines::new());
+    let engines = Arc::new(Engines::start());
     let artefacts = Artefacts::open(&settings.compiled)?;
     let interpreters = Arc::new(Interpreters::new(engines.clone(), artefacts.clone()));
     let (store, ()) =

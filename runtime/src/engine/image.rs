@@ -5,12 +5,12 @@
 //! trusted by the host: it is the guest's memory, and the guest's bounds hold whatever it says.
 
 use super::pages::{Mapping, PAGE};
-use super::slots::Slot;
+use super::slots::FreeSlots;
 use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// The memory that an interpreter starts with: zero beyond its end.
 pub struct Base {
@@ -22,8 +22,7 @@ pub struct Base {
 pub struct Image {
     pub(super) base: Arc<Base>,
     pub(super) delta: Option<Delta>,
-    /// Slots that hold this image, ready to be used again.
-    pub(super) free: Mutex<Vec<Slot>>,
+    pub(super) free: FreeSlots,
 }
 
 /// The pages in which an image differs from its base, with a few between them that do not, so that they lie in few runs.
@@ -95,7 +94,7 @@ impl Base {
 impl Image {
     /// The base itself: what a function is loaded into.
     pub fn of_base(base: Arc<Base>) -> Arc<Self> {
-        Arc::new(Self { base, delta: None, free: Mutex::default() })
+        Arc::new(Self { base, delta: None, free: FreeSlots::default() })
     }
 
     /// Puts a captured image together in memory.
@@ -128,7 +127,7 @@ impl Image {
         rustix::fs::fcntl_add_seals(&file, seals).map_err(io::Error::from)?;
         let content = Mapping::of(&file, length)?;
         let delta = Delta { size: captured.size, number: captured.number, file: file.into(), content, runs };
-        Ok(Arc::new(Self { base, delta: Some(delta), free: Mutex::default() }))
+        Ok(Arc::new(Self { base, delta: Some(delta), free: FreeSlots::default() }))
     }
 
     /// See [`Captured::number`].
@@ -153,13 +152,6 @@ impl Image {
             }
         }
         self.base.page(index)
-    }
-}
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        let free = std::mem::take(self.free.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        free.into_iter().for_each(Slot::retire);
     }
 }
 

@@ -10,6 +10,7 @@
 
 use super::image::{Captured, Image};
 use super::pages::{PAGE, written};
+use super::threads;
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::cell::RefCell;
@@ -32,6 +33,13 @@ pub(super) struct Slot {
     /// Bytes that are mapped from its start.
     mapped: usize,
 }
+
+/// Slots of one image that wait to be used again, in lists by the thread that used them last: what it wrote and put back is
+/// still in its cache.
+#[derive(Default)]
+pub(super) struct FreeSlots([Mutex<Vec<Slot>>; LISTS]);
+
+const LISTS: usize = 8;
 
 /// Which image an instance is forked from, and where its memory is while it lives.
 pub struct Placement {
@@ -134,8 +142,7 @@ unsafe impl MemoryCreator for Slots {
         }
         let failed = |error: io::Error| format!("no room for a linear memory: {error}");
         let capacity = reserved.ok_or("a linear memory needs a reservation")?.max(size);
-        let kept = placement.image.free().pop();
-        let slot = match kept {
+        let slot = match placement.image.free.take() {
             Some(slot) => slot,
             None => Slot::map(&placement.image, size, capacity + guard).map_err(failed)?,
         };
@@ -172,24 +179,40 @@ impl Drop for Memory {
         *self.placement.place() = None;
         let Some(mut slot) = self.slot.take() else { return };
         let image = &self.placement.image;
-        if image.free().len() < limits::FREE_SLOTS && slot.reset(image, self.size).is_ok() {
-            image.free().push(slot);
-        } else {
-            slot.retire();
+        if image.free.has_room() && slot.reset(image, self.size).is_ok() {
+            image.free.put(slot);
         }
     }
 }
 
 impl Image {
-    pub(super) fn free(&self) -> MutexGuard<'_, Vec<Slot>> {
-        self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     /// Gives back the memory of slots that wait to be used again.
     pub fn trim(&self) {
-        let free = std::mem::take(&mut *self.free());
-        free.into_iter().for_each(Slot::retire);
+        for list in &self.free.0 {
+            let free = std::mem::take(&mut *lock(list));
+            drop(free);
+        }
     }
+}
+
+impl FreeSlots {
+    /// One that this thread used, or else any.
+    fn take(&self) -> Option<Slot> {
+        let own = threads::current();
+        (0..LISTS).find_map(|other| lock(&self.0[(own + other) % LISTS]).pop())
+    }
+
+    fn has_room(&self) -> bool {
+        lock(&self.0[threads::current() % LISTS]).len() < limits::FREE_SLOTS
+    }
+
+    fn put(&self, slot: Slot) {
+        lock(&self.0[threads::current() % LISTS]).push(slot);
+    }
+}
+
+fn lock(list: &Mutex<Vec<Slot>>) -> MutexGuard<'_, Vec<Slot>> {
+    list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Slot {
@@ -262,11 +285,6 @@ impl Slot {
         Ok(())
     }
 
-    /// Gives it back to the kernel.
-    pub(super) fn retire(self) {
-        drop(self);
-    }
-
     fn at(&self, offset: usize) -> *mut c_void {
         // SAFETY: callers stay within the reservation.
         unsafe { self.start.as_ptr().add(offset).cast() }
@@ -277,5 +295,159 @@ impl Drop for Slot {
     fn drop(&mut self) {
         // SAFETY: the reservation is ours, and no reference into it is left.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.reserved) };
+    }
+}
+
+/// What an update of wasmtime must pass: that code finds an image where it was compiled for zeros, at the size that the
+/// image has, and that nothing of one instance is there for the next.
+#[cfg(test)]
+mod tests {
+    use super::super::image::Base;
+    use super::super::stacks::Stacks;
+    use super::super::{Metering, Origin, config};
+    use super::*;
+    use std::fs::File;
+    use std::io::Write;
+    use wasmtime::{Engine, Instance, Module, Store};
+
+    const CODE: &str = r#"(module (memory (export "memory") 2)
+        (func (export "get") (param i32) (result i32) local.get 0 i32.load8_u)
+        (func (export "put") (param i32 i32) local.get 0 local.get 1 i32.store8)
+        (func (export "fill") (param i32 i32) local.get 0 i32.const 7 local.get 1 memory.fill)
+        (func (export "size") (result i32) memory.size)
+        (func (export "grow") (param i32) (result i32) local.get 0 memory.grow))"#;
+    const WASM_PAGE: i32 = 65536;
+
+    fn free(image: &Image) -> usize {
+        image.free.0.iter().map(|list| lock(list).len()).sum()
+    }
+
+    struct Fork {
+        store: Store<()>,
+        instance: Instance,
+        placement: Arc<Placement>,
+    }
+
+    fn engine() -> Engine {
+        Engine::new(config(Origin::Lean, Metering::Epoch).with_host_stack(Arc::new(Stacks::default()))).unwrap()
+    }
+
+    fn blank() -> Arc<Image> {
+        let file = rustix::fs::memfd_create("base", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let mut file = File::from(file);
+        let mut content = vec![0; 3 * *PAGE];
+        content[5] = 55;
+        content[*PAGE + 1] = 66;
+        file.write_all(&content).unwrap();
+        Image::of_base(Base::open(file).unwrap())
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    impl Fork {
+        fn of(engine: &Engine, image: &Arc<Image>) -> Self {
+            let module = Module::new(engine, wat::parse_str(CODE).unwrap()).unwrap();
+            let mut store = Store::new(engine, ());
+            store.set_epoch_deadline(1 << 40);
+            let placement = Placement::new(image.clone());
+            let instance = now(placement.instantiate(Instance::new_async(&mut store, &module, &[]))).unwrap();
+            Self { store, instance, placement }
+        }
+
+        fn call(&mut self, name: &str, arguments: &[i32]) -> wasmtime::Result<i32> {
+            let function = self.instance.get_func(&mut self.store, name).unwrap();
+            let arguments: Vec<_> = arguments.iter().map(|value| (*value).into()).collect();
+            let mut results = vec![wasmtime::Val::I32(0); function.ty(&self.store).results().len()];
+            now(function.call_async(&mut self.store, &arguments, &mut results))?;
+            Ok(results.first().and_then(wasmtime::Val::i32).unwrap_or(0))
+        }
+
+        fn capture(&mut self) -> Arc<Image> {
+            let captured = self.placement.capture(&mut self.store, 0).unwrap();
+            Image::new(self.placement.image.base.clone(), &captured).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_fork_finds_its_image_and_leaves_nothing_for_the_next() {
+        let (engine, blank) = (engine(), blank());
+        let page = *PAGE as i32;
+        for round in 0..3 {
+            let mut fork = Fork::of(&engine, &blank);
+            assert_eq!(free(&blank), 0, "its slot is in use");
+            assert_eq!((fork.call("get", &[5]).unwrap(), fork.call("get", &[page + 1]).unwrap()), (55, 66));
+            for at in [5, page + 1, 2 * page, 3 * page, 2 * WASM_PAGE - 1] {
+                let untouched = if at == 5 {
+                    55
+                } else if at == page + 1 {
+                    66
+                } else {
+                    0
+                };
+                assert_eq!(fork.call("get", &[at]).unwrap(), untouched, "at {at} in round {round}");
+                fork.call("put", &[at, 99]).unwrap();
+                assert_eq!(fork.call("get", &[at]).unwrap(), 99);
+            }
+            drop(fork);
+            assert_eq!(free(&blank), 1, "and is used again");
+        }
+        blank.trim();
+        assert_eq!(free(&blank), 0);
+    }
+
+    #[test]
+    fn an_image_that_had_grown_is_forked_at_its_size() {
+        let (engine, blank) = (engine(), blank());
+        let mut first = Fork::of(&engine, &blank);
+        assert_eq!(first.call("grow", &[3]).unwrap(), 2);
+        for at in [5, 4 * WASM_PAGE + 1] {
+            first.call("put", &[at, 77]).unwrap();
+        }
+        let image = first.capture();
+        drop(first);
+        for _ in 0..3 {
+            let mut fork = Fork::of(&engine, &image);
+            assert_eq!((fork.call("size", &[]).unwrap(), fork.placement.size()), (5, 5 * WASM_PAGE as usize));
+            assert_eq!((fork.call("get", &[5]).unwrap(), fork.call("get", &[4 * WASM_PAGE + 1]).unwrap()), (77, 77));
+            assert_eq!(fork.call("get", &[*PAGE as i32 + 1]).unwrap(), 66, "what did not change comes from the base");
+            // Beyond its size there is nothing, before it grows and after another one has grown there.
+            fork.call("get", &[5 * WASM_PAGE]).unwrap_err();
+            let mut fork = Fork::of(&engine, &image);
+            assert_eq!(fork.call("grow", &[2]).unwrap(), 5);
+            assert_eq!(fork.call("get", &[6 * WASM_PAGE]).unwrap(), 0, "new memory is zero");
+            fork.call("put", &[6 * WASM_PAGE, 9]).unwrap();
+            fork.call("get", &[7 * WASM_PAGE]).unwrap_err();
+        }
+        assert_eq!(Fork::of(&engine, &blank).call("size", &[]).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_slot_with_much_to_put_back_is_emptied() {
+        let (engine, blank) = (engine(), blank());
+        let mut first = Fork::of(&engine, &blank);
+        first.call("grow", &[100]).unwrap();
+        let image = first.capture();
+        drop(first);
+        let much = limits::KEPT_MEMORY as i32 + WASM_PAGE;
+        for _ in 0..2 {
+            let mut fork = Fork::of(&engine, &image);
+            assert_eq!((fork.call("get", &[5]).unwrap(), fork.call("get", &[much - 1]).unwrap()), (55, 0));
+            fork.call("fill", &[0, much]).unwrap();
+            assert_eq!(fork.call("get", &[much - 1]).unwrap(), 7);
+        }
+        assert_eq!(free(&image), 1);
+    }
+
+    #[test]
+    fn a_memory_that_nobody_placed_is_refused() {
+        let engine = engine();
+        let module = Module::new(&engine, wat::parse_str(CODE).unwrap()).unwrap();
+        let mut store = Store::new(&engine, ());
+        let refused = now(Instance::new_async(&mut store, &module, &[])).unwrap_err();
+        assert!(format!("{refused:#}").contains("placement"), "{refused:#}");
+        let two = Module::new(&engine, wat::parse_str("(module (memory 1) (memory 1))").unwrap()).unwrap();
+        now(Placement::new(blank()).instantiate(Instance::new_async(&mut store, &two, &[]))).unwrap_err();
     }
 }

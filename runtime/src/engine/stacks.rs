@@ -4,11 +4,11 @@
 //! interpreters.
 
 use super::pages::PAGE;
+use super::threads;
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use wasmtime::{StackCreator, StackMemory};
 
@@ -38,11 +38,7 @@ unsafe impl Sync for Stack {}
 
 impl Stacks {
     fn shard(&self) -> MutexGuard<'_, Vec<Stack>> {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        thread_local! {
-            static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
-        }
-        let shard = &self.0[THREAD.with(|thread| *thread) % SHARDS];
+        let shard = &self.0[threads::current() % SHARDS];
         shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 

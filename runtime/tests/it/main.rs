@@ -10,6 +10,8 @@ mod components;
 mod deploy;
 mod durability;
 mod egress;
+mod files;
+mod forks;
 mod http;
 mod isolation;
 mod javascript;
