@@ -6,12 +6,12 @@
 
 pub mod artefacts;
 pub mod compiler;
+pub mod cpu;
 pub mod image;
 mod pages;
 pub mod slots;
 pub mod split;
 mod stacks;
-pub mod threads;
 
 use crate::limits;
 use stacks::Stacks;
@@ -40,7 +40,7 @@ pub enum Metering {
 
 /// The engines of the server.
 pub struct Engines {
-    made: [[OnceLock<Engine>; 2]; 2],
+    made: [[OnceLock<Vec<Engine>>; 2]; 2],
     stacks: Stacks,
     ticking: Arc<Ticking>,
 }
@@ -65,17 +65,29 @@ impl Engines {
 
     /// The engine for that code, made at its first use.
     pub fn get(&self, origin: Origin, metering: Metering) -> &Engine {
+        &self.replicas(origin, metering)[0]
+    }
+
+    /// The engines for that code, all alike: one for each CPU, up to a few, for the interpreters. A fork counts references to its
+    /// engine and its code some forty times, and CPUs that count the same ones wait for each other.
+    pub fn replicas(&self, origin: Origin, metering: Metering) -> &[Engine] {
         let slot = &self.made[usize::from(origin == Origin::Uploads)][usize::from(metering == Metering::Fuel)];
         slot.get_or_init(|| {
-            let mut config = config(origin, metering);
-            if origin == Origin::Lean {
-                config.with_host_stack(Arc::new(self.stacks.clone()));
-            }
-            let engine = Engine::new(&config).expect("the configuration is one that we test");
-            let mut engines = self.ticking.engines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            engines.push(engine.weak());
-            engine
+            let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+            let count = if origin == Origin::Lean { cpus.min(limits::MAX_REPLICAS) } else { 1 };
+            (0..count).map(|_| self.make(origin, metering)).collect()
         })
+    }
+
+    fn make(&self, origin: Origin, metering: Metering) -> Engine {
+        let mut config = config(origin, metering);
+        if origin == Origin::Lean {
+            config.with_host_stack(Arc::new(self.stacks.clone()));
+        }
+        let engine = Engine::new(&config).expect("the configuration is one that we test");
+        let mut engines = self.ticking.engines.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        engines.push(engine.weak());
+        engine
     }
 
     /// Gives back the memory of stacks that wait to be used again.

@@ -67,7 +67,7 @@ impl Invocation {
     /// Stands for the invocation while a function is loaded and nobody has called it.
     pub fn of_load(limits: &InvocationLimits) -> Self {
         Self {
-            id: Uuid::now_v7(),
+            id: crate::context::RequestContext::new().id,
             deadline: Instant::now() + limits.timeout,
             depth: 0,
             caller: None,

@@ -5,14 +5,15 @@
 //! millionth invocation; never does it serve another function, let alone another workspace.
 
 pub mod failure;
+mod idle;
 pub mod images;
 pub mod pool;
+pub mod replace;
 
 use crate::deployment::upload::{Upload, UploadKind};
 use crate::deployment::{Function, Program, Shape};
 use crate::engine::image::{Captured, Image};
 use crate::engine::slots::Placement;
-use crate::engine::threads;
 use crate::engine::{Engines, Metering, Origin};
 use crate::host_api::bindings::Interpreter;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
@@ -26,7 +27,7 @@ use images::{Images, NoImage};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::Store;
+use wasmtime::{Engine, Store};
 
 /// A live sandbox.
 pub struct Instance {
@@ -35,8 +36,6 @@ pub struct Instance {
     /// How many invocations it has begun.
     pub served: u64,
     pub idle_since: Instant,
-    /// The thread that it was last used on.
-    pub thread: usize,
     /// Linear memory right after the load, in bytes: what it grows by later is its own.
     pub loaded_size: usize,
     /// Its place among the instances that the server may have at once.
@@ -77,10 +76,14 @@ pub enum StartError {
 }
 
 impl Factory {
-    /// A store for a function, before anything runs in it.
-    pub fn store(&self, function: &Function, origin: Origin, metering: Metering) -> Result<Store<State>, StartError> {
+    /// A store for a function that was uploaded, before anything runs in it.
+    pub fn upload_store(&self, function: &Function, upload: &Upload) -> Result<Store<State>, StartError> {
+        self.store(function, self.engines.get(Origin::Uploads, upload.metering))
+    }
+
+    fn store(&self, function: &Function, engine: &Engine) -> Result<Store<State>, StartError> {
         let state = State::new(function.grants.clone(), &self.turns);
-        let mut store = Store::new(self.engines.get(origin, metering), state);
+        let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
@@ -107,7 +110,7 @@ impl Factory {
                     // Commands and HTTP handlers get an instance for each invocation, made where they are invoked.
                     return Err(StartError::Host(wasmtime::Error::msg("this component does not stay warm")));
                 };
-                let mut store = self.store(function, Origin::Uploads, upload.metering)?;
+                let mut store = self.upload_store(function, upload)?;
                 let deadline = invocation.deadline;
                 store.data_mut().begin(invocation);
                 let instantiated = tokio::time::timeout_at(deadline.into(), pre.instantiate_async(&mut store)).await;
@@ -135,7 +138,7 @@ impl Factory {
         self.interpreters.prepare(language, metering).await.map_err(StartError::Interpreter)?;
         let interpreter = self.interpreters.get(language, metering).map_err(StartError::Interpreter)?;
         let placement = Placement::new(interpreter.blank.clone());
-        let mut store = self.store(function, Origin::Lean, metering)?;
+        let mut store = self.store(function, interpreter.code.engine())?;
         let deadline = invocation.deadline;
         store.data_mut().begin(invocation);
         let loading = async {
@@ -198,7 +201,7 @@ impl Factory {
             return Err(StartError::Host(wasmtime::Error::msg("components have no image")));
         };
         let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
-        let mut store = self.store(function, Origin::Lean, *metering)?;
+        let mut store = self.store(function, interpreter.code.engine())?;
         let placement = Placement::new(image.clone());
         let guest = placement.instantiate(interpreter.code.instantiate_async(&mut store)).await;
         let guest = guest.map_err(|error| started_badly(&store, error))?;
@@ -209,7 +212,7 @@ impl Factory {
     /// Whether an upload can be instantiated at all, for a deploy: its start functions run, its memory fits.
     pub async fn probe(&self, function: &Function, upload: &Upload, invocation: Invocation) -> Result<(), StartError> {
         let deadline = invocation.deadline;
-        let mut store = self.store(function, Origin::Uploads, upload.metering)?;
+        let mut store = self.upload_store(function, upload)?;
         store.data_mut().begin(invocation);
         let instantiated = async {
             match &upload.kind {
@@ -229,7 +232,7 @@ impl Factory {
 impl Instance {
     fn new(store: Store<State>, guest: Guest, slot: OwnedSemaphorePermit) -> Self {
         let loaded_size = store.data().memory.used();
-        Self { store, guest, served: 0, idle_since: Instant::now(), thread: threads::current(), loaded_size, slot }
+        Self { store, guest, served: 0, idle_since: Instant::now(), loaded_size, slot }
     }
 
     /// Ends it, and keeps its place for another one.

@@ -3,7 +3,7 @@
 use crate::engine::artefacts::{ArtefactError, ArtefactName, Artefacts};
 use crate::engine::image::{Base, Image};
 use crate::engine::split::{Split, SplitError};
-use crate::engine::{Engines, Metering, Origin};
+use crate::engine::{Engines, Metering, Origin, cpu};
 use crate::host_api::State;
 use crate::host_api::bindings::InterpreterPre;
 use crate::host_api::linker;
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
+use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// A language whose source is run as it is.
@@ -64,7 +65,8 @@ const MEMORY: &str = "memory";
 pub struct Interpreters {
     engines: Arc<Engines>,
     artefacts: Artefacts,
-    ready: [[OnceLock<Interpreter>; 2]; 2],
+    /// By metering and language, one for each CPU.
+    ready: [[OnceLock<Vec<Interpreter>>; 2]; 2],
     /// Two functions that are the first to need a metered interpreter must not compile it twice.
     compiling: Mutex<()>,
 }
@@ -102,7 +104,7 @@ impl Interpreters {
 
     /// Makes an interpreter ready, off the executor's threads.
     pub async fn prepare(self: &Arc<Self>, language: Language, metering: Metering) -> Result<(), InterpreterError> {
-        if self.ready[usize::from(metering == Metering::Fuel)][language as usize].get().is_some() {
+        if self.ready(language, metering).is_some() {
             return Ok(());
         }
         let interpreters = self.clone();
@@ -112,57 +114,62 @@ impl Interpreters {
 
     /// The interpreter of a language. Blocks for seconds where it must be compiled first.
     pub fn get(&self, language: Language, metering: Metering) -> Result<&Interpreter, InterpreterError> {
-        let slot = &self.ready[usize::from(metering == Metering::Fuel)][language as usize];
-        if let Some(ready) = slot.get() {
+        if let Some(ready) = self.ready(language, metering) {
             return Ok(ready);
         }
         let _compiling = self.compiling.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let slot = &self.ready[usize::from(metering == Metering::Fuel)][language as usize];
         if slot.get().is_none() {
             let made = self.make(language, metering)?;
             // The lock is held: nobody else has set it.
             let _ = slot.set(made);
         }
-        Ok(slot.get().expect("it was set above"))
+        Ok(self.ready(language, metering).expect("it was set above"))
     }
 
-    /// The interpreter of a language, if it is ready.
-    pub fn ready(&self, language: Language, metering: Metering) -> Option<&Interpreter> {
-        self.ready[usize::from(metering == Metering::Fuel)][language as usize].get()
+    /// The interpreter of a language, if it is ready: this CPU's own.
+    fn ready(&self, language: Language, metering: Metering) -> Option<&Interpreter> {
+        let replicas = self.ready[usize::from(metering == Metering::Fuel)][language as usize].get()?;
+        replicas.get(cpu::current() % replicas.len())
     }
 
-    fn make(&self, language: Language, metering: Metering) -> Result<Interpreter, InterpreterError> {
-        let engine = self.engines.get(Origin::Lean, metering);
+    fn make(&self, language: Language, metering: Metering) -> Result<Vec<Interpreter>, InterpreterError> {
+        let engines = self.engines.replicas(Origin::Lean, metering);
         let source = PREBUILT[language as usize];
-        let name = self.artefacts.name(engine, (Origin::Lean, metering), blake3::hash(source).as_bytes());
-        let stored = self.artefacts.load(engine, &name)?.zip(self.artefacts.open_file(&name, MEMORY));
-        let (component, memory) = match stored {
+        let name = self.artefacts.name(&engines[0], (Origin::Lean, metering), blake3::hash(source).as_bytes());
+        let stored = self.artefacts.load_all(engines, &name)?.zip(self.artefacts.open_file(&name, MEMORY));
+        let (components, memory) = match stored {
             Some(stored) => stored,
-            None => self.compile(language, engine, source, &name)?,
+            None => self.compile(language, engines, source, &name)?,
         };
         let base = Base::open(memory).map_err(|error| InterpreterError::Map(language, error))?;
         let failed = |error| InterpreterError::Compile(language, error);
-        let linker = linker::interpreter(engine).map_err(failed)?;
-        let code = linker.instantiate_pre(&component).and_then(InterpreterPre::new).map_err(failed)?;
-        Ok(Interpreter { code, blank: Image::of_base(base.clone()), base })
+        let blank = Image::of_base(base.clone());
+        let link = |(engine, component)| {
+            let linker = linker::interpreter(engine).map_err(failed)?;
+            let code = linker.instantiate_pre(component).and_then(InterpreterPre::new).map_err(failed)?;
+            Ok(Interpreter { code, blank: blank.clone(), base: base.clone() })
+        };
+        engines.iter().zip(&components).map(link).collect()
     }
 
     fn compile(
         &self,
         language: Language,
-        engine: &wasmtime::Engine,
+        engines: &[Engine],
         source: &[u8],
         name: &ArtefactName,
-    ) -> Result<(Component, File), InterpreterError> {
+    ) -> Result<(Vec<Component>, File), InterpreterError> {
         let started = Instant::now();
         tracing::info!("compiling the {} interpreter; this happens once", language.title());
         let wasm = zstd::decode_all(source).map_err(|error| InterpreterError::Damaged(language, error))?;
         let split = Split::of(&wasm).map_err(|error| InterpreterError::Split(language, error))?;
         let code =
-            engine.precompile_component(&split.code).map_err(|error| InterpreterError::Compile(language, error))?;
+            engines[0].precompile_component(&split.code).map_err(|error| InterpreterError::Compile(language, error))?;
         self.artefacts.store(name, &code)?;
         self.artefacts.store_file(name, MEMORY, &split.memory)?;
         tracing::info!(seconds = started.elapsed().as_secs_f32(), "compiled the {} interpreter", language.title());
-        let stored = self.artefacts.load(engine, name)?.zip(self.artefacts.open_file(name, MEMORY));
+        let stored = self.artefacts.load_all(engines, name)?.zip(self.artefacts.open_file(name, MEMORY));
         stored.ok_or_else(|| InterpreterError::Map(language, std::io::ErrorKind::NotFound.into()))
     }
 }

@@ -13,6 +13,7 @@ use crate::host_api::turn::Turns;
 use crate::instance::Factory;
 use crate::instance::images::Images;
 use crate::instance::pool::{Bounds, PoolKey, Pools};
+use crate::instance::replace;
 use crate::interpreters::{Interpreters, Language};
 use crate::limits;
 use crate::pipeline::Pipeline;
@@ -46,6 +47,7 @@ pub(super) fn run(flags: Serve) -> anyhow::Result<()> {
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .event_interval(limits::POLLS_BETWEEN_EVENTS)
+        .on_thread_park(replace::catch_up)
         .build()
         .context("the process cannot start its threads")?;
     let workers = runtime.metrics().num_workers();

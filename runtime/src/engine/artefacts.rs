@@ -64,16 +64,23 @@ impl Artefacts {
 
     /// The code of that name, if it is there and unharmed.
     pub fn load(&self, engine: &Engine, name: &ArtefactName) -> Result<Option<Component>, ArtefactError> {
+        let loaded = self.load_all(std::slice::from_ref(engine), name)?;
+        Ok(loaded.and_then(|components| components.into_iter().next()))
+    }
+
+    /// The same for engines that are all alike: checked once.
+    pub fn load_all(&self, engines: &[Engine], name: &ArtefactName) -> Result<Option<Vec<Component>>, ArtefactError> {
         if self.open_file(name, CODE).is_none() {
             return Ok(None);
         }
         let path = self.path(name, CODE);
-        // SAFETY: the file was written by this server for an engine of this configuration: the keyed hash says so, the
-        // name carries the engine's compatibility hash, and nobody but the server's user can write to the folder.
-        match unsafe { Component::deserialize_file(engine, &path) } {
-            Ok(component) => Ok(Some(component)),
-            Err(source) => Err(ArtefactError::Load { path, source }),
-        }
+        let load = |engine| {
+            // SAFETY: the file was written by this server for an engine of this configuration: the keyed hash says so, the
+            // name carries the engine's compatibility hash, and nobody but the server's user can write to the folder.
+            let loaded = unsafe { Component::deserialize_file(engine, &path) };
+            loaded.map_err(|source| ArtefactError::Load { path: path.clone(), source })
+        };
+        engines.iter().map(load).collect::<Result<_, _>>().map(Some)
     }
 
     /// Stores compiled code, so that it is there whole or not at all.

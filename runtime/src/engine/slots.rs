@@ -8,9 +8,9 @@
 //! A slot is used again for its image once the pages that were written are copied back. Nothing is unmapped and nothing
 //! faulted in for that: a kernel that does neither lets threads fork side by side.
 
+use super::cpu;
 use super::image::{Captured, Image};
 use super::pages::{PAGE, written};
-use super::threads;
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::cell::RefCell;
@@ -34,8 +34,8 @@ pub(super) struct Slot {
     mapped: usize,
 }
 
-/// Slots of one image that wait to be used again, in lists by the thread that used them last: what it wrote and put back is
-/// still in its cache.
+/// Slots of one image that wait to be used again, in lists by the CPU that used them last: what was written and put
+/// back is still in its cache.
 #[derive(Default)]
 pub(super) struct FreeSlots([Mutex<Vec<Slot>>; LISTS]);
 
@@ -196,18 +196,18 @@ impl Image {
 }
 
 impl FreeSlots {
-    /// One that this thread used, or else any.
+    /// One that this CPU used, or else any.
     fn take(&self) -> Option<Slot> {
-        let own = threads::current();
+        let own = cpu::current();
         (0..LISTS).find_map(|other| lock(&self.0[(own + other) % LISTS]).pop())
     }
 
     fn has_room(&self) -> bool {
-        lock(&self.0[threads::current() % LISTS]).len() < limits::FREE_SLOTS
+        lock(&self.0[cpu::current() % LISTS]).len() < limits::FREE_SLOTS
     }
 
     fn put(&self, slot: Slot) {
-        lock(&self.0[threads::current() % LISTS]).push(slot);
+        lock(&self.0[cpu::current() % LISTS]).push(slot);
     }
 }
 

@@ -3,8 +3,8 @@
 //! They are not zeroed in between: a guest cannot read the host's stack, and what runs on it is the code of our
 //! interpreters.
 
+use super::cpu;
 use super::pages::PAGE;
-use super::threads;
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::ops::Range;
@@ -28,7 +28,7 @@ struct Lent {
     home: Stacks,
 }
 
-/// As many lists, so that threads do not wait for each other.
+/// As many lists, so that CPUs do not wait for each other.
 const SHARDS: usize = 8;
 
 // SAFETY: a stack is owned by one guest or one list at a time.
@@ -38,7 +38,7 @@ unsafe impl Sync for Stack {}
 
 impl Stacks {
     fn shard(&self) -> MutexGuard<'_, Vec<Stack>> {
-        let shard = &self.0[threads::current() % SHARDS];
+        let shard = &self.0[cpu::current() % SHARDS];
         shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 

@@ -6,11 +6,12 @@
 //! In the isolation `workspace`, an instance comes back after its invocation. In `request`, a fresh fork comes in its
 //! place, made while nobody waits for it: so as many are ready as were lately in use at once.
 
+use super::idle::Idle;
+use super::replace::{self, Used};
 use super::{Factory, Instance, StartError};
 use crate::deployment::document::Isolation;
 use crate::deployment::{Function, Program};
 use crate::engine::image::Image;
-use crate::engine::threads;
 use crate::host_api::Invocation;
 use crate::interpreters::Language;
 use crate::limits::{self, ByteSize};
@@ -18,9 +19,9 @@ use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -43,8 +44,6 @@ pub struct Pools {
     factory: Factory,
     /// Places for instances, idle and busy together.
     slots: Arc<Semaphore>,
-    bounds: Bounds,
-    idle: Arc<AtomicU64>,
     /// The functions that keep instances ready whether they are called or not.
     provisioned: Mutex<HashMap<PoolKey, Arc<Function>>>,
 }
@@ -60,15 +59,13 @@ pub struct Bounds {
 }
 
 /// The instances of one function that wait for an invocation.
-struct Pool {
-    function: Arc<Function>,
+pub(super) struct Pool {
+    pub function: Arc<Function>,
     /// What new instances are forked from; none where each must load the function itself.
-    image: OnceCell<Option<Arc<Image>>>,
-    idle: Mutex<Vec<Instance>>,
-    closed: AtomicBool,
+    pub image: OnceCell<Option<Arc<Image>>>,
+    pub idle: Idle,
     /// Instances that are here or leased, as the cache was last told.
     weighed: AtomicU64,
-    total_idle: Arc<AtomicU64>,
     base: u64,
 }
 
@@ -82,9 +79,6 @@ pub struct Lease {
 
 /// The cache's weights are parts of this: an instance weighs the larger of its shares of the two bounds.
 const CAPACITY: u64 = 1 << 24;
-
-/// So many instances are looked at for one that this thread used last.
-const LOOKED_AT: usize = 16;
 
 /// Private memory of an instance that has done nothing unusual: measured by `benches`, with room to spare.
 const fn base_memory(language: Option<Language>) -> u64 {
@@ -105,12 +99,12 @@ impl Pools {
             .eviction_listener(|_, pool: Arc<Pool>, cause| {
                 // A pool that is weighed anew replaces itself.
                 if cause != RemovalCause::Replaced {
-                    pool.close();
+                    pool.idle.close();
                 }
             })
             .build();
         let slots = Arc::new(Semaphore::new(bounds.live as usize));
-        Arc::new(Self { cache, factory, slots, bounds, idle: Arc::default(), provisioned: Mutex::default() })
+        Arc::new(Self { cache, factory, slots, provisioned: Mutex::default() })
     }
 
     pub fn factory(&self) -> &Factory {
@@ -119,7 +113,7 @@ impl Pools {
 
     /// How many instances wait for an invocation now.
     pub fn idle(&self) -> u64 {
-        self.idle.load(Ordering::Relaxed)
+        self.cache.iter().map(|(_, pool)| pool.idle.len() as u64).sum()
     }
 
     /// An instance of the function that is ready, or else a new one, made under the invocation's deadline.
@@ -130,7 +124,11 @@ impl Pools {
         invocation: &Invocation,
     ) -> Result<Lease, StartError> {
         let pool = self.pool(key, function);
-        let instance = match pool.take() {
+        let ready = pool.idle.take().or_else(|| {
+            replace::catch_up();
+            pool.idle.take()
+        });
+        let instance = match ready {
             Some(instance) => instance,
             None => self.make(&pool, invocation).await?,
         };
@@ -140,7 +138,7 @@ impl Pools {
     fn pool(&self, key: PoolKey, function: &Arc<Function>) -> Arc<Pool> {
         match self.cache.get(&key) {
             Some(pool) => pool,
-            None => self.cache.get_with(key, || Arc::new(Pool::new(function.clone(), self.idle.clone()))),
+            None => self.cache.get_with(key, || Arc::new(Pool::new(function.clone()))),
         }
     }
 
@@ -178,7 +176,7 @@ impl Pools {
 
     /// Forks until so many instances wait.
     async fn fill(self: &Arc<Self>, key: PoolKey, pool: &Arc<Pool>, wanted: u32) {
-        while pool.idle().len() < wanted as usize {
+        while pool.idle.len() < wanted as usize {
             let Some(Some(image)) = pool.image.get() else { return };
             let Ok(slot) = self.slot() else { return };
             match self.factory.fork(&pool.function, image, slot).await {
@@ -258,7 +256,7 @@ impl Pools {
 }
 
 impl Pool {
-    fn new(function: Arc<Function>, total_idle: Arc<AtomicU64>) -> Self {
+    fn new(function: Arc<Function>) -> Self {
         let language = match &function.program {
             Program::Source { language, .. } => Some(*language),
             Program::Upload(_) => None,
@@ -266,66 +264,25 @@ impl Pool {
         Self {
             function,
             image: OnceCell::new(),
-            idle: Mutex::default(),
-            closed: AtomicBool::new(false),
+            idle: Idle::new(),
             weighed: AtomicU64::new(0),
-            total_idle,
             base: base_memory(language),
         }
     }
 
-    /// The warmest instance: the one that was used last on this thread, in whose cache it still is, or else on any.
-    fn take(&self) -> Option<Instance> {
-        let instance = {
-            let mut idle = self.idle();
-            let last = idle.len().checked_sub(1)?;
-            let thread = threads::current();
-            let near = idle.iter().rev().take(LOOKED_AT).position(|instance| instance.thread == thread);
-            // The order stays: the oldest stand first.
-            idle.remove(last - near.unwrap_or(0))
-        };
-        self.total_idle.fetch_sub(1, Ordering::Relaxed);
-        Some(instance)
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
-        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     fn weigh(&self, bounds: &Bounds) -> u32 {
-        let (count, memory) = {
-            let idle = self.idle();
-            let grown: u64 = idle.iter().map(|instance| instance.growth() as u64).sum();
-            let image = self.image.get().and_then(Option::as_ref).map_or(0, |image| image.weight());
-            (idle.len() as u64, idle.len() as u64 * self.base + grown + image)
-        };
+        let count = self.idle.len() as u64;
+        let image = self.image.get().and_then(Option::as_ref).map_or(0, |image| image.weight());
+        let memory = count * self.base + self.idle.growth() + image;
         self.weighed.store(count, Ordering::Relaxed);
         let by_count = count.saturating_mul(CAPACITY) / u64::from(bounds.instances);
         let by_memory = (u128::from(memory) * u128::from(CAPACITY) / u128::from(bounds.memory.0.max(1))) as u64;
         u32::try_from(by_count.max(by_memory)).unwrap_or(u32::MAX)
     }
 
-    fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        let ended = std::mem::take(&mut *self.idle());
-        self.total_idle.fetch_sub(ended.len() as u64, Ordering::Relaxed);
-    }
-
     /// Drops instances that have waited too long, all but those that are to be ready. Whether there were any.
     fn drop_surplus(&self) -> bool {
-        let now = Instant::now();
-        let ready = self.function.provisioned.max(1) as usize;
-        let surplus: Vec<Instance> = {
-            let mut idle = self.idle();
-            // The oldest stand first: instances are taken from the end.
-            let stale = |instance: &Instance| now.duration_since(instance.idle_since) > limits::SURPLUS_EXPIRY;
-            let count = idle.iter().take_while(|instance| stale(instance)).count();
-            let count = count.min(idle.len().saturating_sub(ready));
-            idle.drain(..count).collect()
-        };
-        self.total_idle.fetch_sub(surplus.len() as u64, Ordering::Relaxed);
-        let dropped = !surplus.is_empty();
-        drop(surplus);
+        let dropped = self.idle.end_stale(limits::SURPLUS_EXPIRY, self.function.provisioned.max(1) as usize);
         if let Some(Some(image)) = self.image.get() {
             image.trim();
         }
@@ -353,8 +310,11 @@ impl Lease {
     pub fn give_back(mut self) {
         let Some(mut instance) = self.instance.take() else { return };
         instance.store.data_mut().finish();
-        match self.pool.function.isolation {
-            Isolation::Request => self.replace(instance),
+        let Self { pools, pool, key, .. } = &self;
+        match pool.function.isolation {
+            Isolation::Request => {
+                replace::later(Used { pools: pools.clone(), pool: pool.clone(), key: *key, instance });
+            }
             Isolation::Workspace if instance.served >= limits::MAX_INVOCATIONS_PER_INSTANCE => {}
             Isolation::Workspace => match instance.store.data_mut().files_to_remove() {
                 None => self.keep(instance),
@@ -372,45 +332,17 @@ impl Lease {
     fn keep(&self, instance: Instance) {
         self.pools.keep(self.key, &self.pool, instance);
     }
-
-    /// Puts a fresh fork in the place of an instance that has served.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "nobody waits for it: the invocation that it comes after is answered"
-    )]
-    fn replace(self, used: Instance) {
-        tokio::spawn(async move {
-            let slot = used.into_slot();
-            let Some(Some(image)) = self.pool.image.get() else { return };
-            if self.pool.closed.load(Ordering::Acquire) {
-                return;
-            }
-            match self.pools.factory.fork(&self.pool.function, image, slot).await {
-                Ok(instance) => self.keep(instance),
-                Err(error) => tracing::warn!(?error, "no instance could be made ready"),
-            }
-        });
-    }
 }
 
 impl Pools {
     /// Adds an instance to those that wait.
-    fn keep(&self, key: PoolKey, pool: &Arc<Pool>, mut instance: Instance) {
-        instance.idle_since = Instant::now();
-        instance.thread = threads::current();
-        let count = {
-            let mut idle = pool.idle();
-            if pool.closed.load(Ordering::Acquire) {
-                return;
-            }
-            idle.push(instance);
-            idle.len() as u64
-        };
-        let total = self.idle.fetch_add(1, Ordering::Relaxed) + 1;
-        if count > pool.weighed.load(Ordering::Relaxed) {
-            self.cache.insert(key, pool.clone());
+    pub(super) fn keep(&self, key: PoolKey, pool: &Arc<Pool>, instance: Instance) {
+        if !pool.idle.put(instance) {
+            return;
         }
-        if total > u64::from(self.bounds.instances) {
+        if pool.idle.len() as u64 > pool.weighed.load(Ordering::Relaxed) {
+            self.cache.insert(key, pool.clone());
+            // What is over the bound goes now, not when the cache next finds the time.
             self.cache.run_pending_tasks();
         }
     }

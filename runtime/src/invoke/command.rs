@@ -3,7 +3,6 @@
 use super::Outcome;
 use crate::deployment::Function;
 use crate::deployment::upload::{Upload, UploadKind};
-use crate::engine::Origin;
 use crate::host_api::Invocation;
 use crate::host_api::log::Level;
 use crate::host_api::wasi::{Capture, Stdio};
@@ -25,7 +24,7 @@ pub async fn call(
     };
     let _slot = pools.slot()?;
     let limits = function.grants.limits;
-    let mut store = pools.factory().store(function, Origin::Uploads, upload.metering)?;
+    let mut store = pools.factory().upload_store(function, upload)?;
     let output = Capture::new(limits.response_size.as_usize());
     store.data_mut().set_stdio(Stdio { input: Some(event), output: Some(output.clone()) });
     let (deadline, log) = (invocation.deadline, invocation.log.clone());

@@ -5,7 +5,6 @@
 
 use crate::deployment::Function;
 use crate::deployment::upload::{Upload, UploadKind};
-use crate::engine::Origin;
 use crate::host_api::Invocation;
 use crate::instance::StartError;
 use crate::instance::failure::{Failure, FailureKind};
@@ -56,7 +55,7 @@ pub async fn call(
     let slot = pools.slot()?;
     let (sender, receiver) = oneshot::channel();
     let (pools, function, upload) = (pools.clone(), function.clone(), upload.clone());
-    let mut store = pools.factory().store(&function, Origin::Uploads, upload.metering)?;
+    let mut store = pools.factory().upload_store(&function, &upload)?;
     let broken = Arc::new(AtomicBool::new(false));
     let breaks = broken.clone();
     #[expect(
