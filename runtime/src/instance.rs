@@ -63,6 +63,9 @@ pub struct Loaded {
     pub image: Result<Captured, NoImage>,
 }
 
+/// Far more than a fork takes; an invocation sets its own.
+const EPOCHS_OF_A_FORK: u64 = 1_000;
+
 /// There is no instance.
 #[derive(Debug)]
 pub enum StartError {
@@ -202,6 +205,8 @@ impl Factory {
         };
         let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
         let mut store = self.store(function, interpreter.code.engine())?;
+        // Nobody waits for a fork, and what runs of it now is a few instructions: it does not give way.
+        store.set_epoch_deadline(EPOCHS_OF_A_FORK);
         let placement = Placement::new(image.clone());
         let guest = placement.instantiate(interpreter.code.instantiate_async(&mut store)).await;
         let guest = guest.map_err(|error| started_badly(&store, error))?;

@@ -25,7 +25,7 @@ pub struct Image {
     pub(super) free: FreeSlots,
 }
 
-/// The pages in which an image differs from its base, with a few between them that do not, so that they lie in few runs.
+/// The pages in which an image differs from its base, with a few between them that do not, so that they lie in fewer runs.
 pub(super) struct Delta {
     /// Bytes of linear memory.
     pub size: usize,
@@ -44,6 +44,8 @@ pub(super) struct Run {
     pub count: usize,
     /// The first, in the file.
     pub at: usize,
+    /// Whether slots map it. What lies scattered is copied into them instead: a mapping each would be too many.
+    pub mapped: bool,
 }
 
 /// An image as it is stored.
@@ -73,7 +75,9 @@ const MAGIC: [u8; 8] = *b"thimble1";
 const HEADER: usize = 32;
 /// Mappings that one instance may need for its delta, twice as many with what lies between. The kernel's default for a
 /// process is 65,530.
-const MAX_RUNS: usize = 8;
+const MAX_MAPPED: usize = 8;
+/// Pages that do not differ, for which a run goes on.
+const MAX_GAP: u32 = 8;
 /// The largest linear memory.
 const MAX_SIZE: usize = 1 << 32;
 
@@ -193,23 +197,20 @@ impl Captured {
     }
 }
 
-/// The fewest pages in at most [`MAX_RUNS`] runs that hold all these.
+/// Runs that hold all these pages; the fullest are mapped.
 fn runs(indices: &[u32]) -> Vec<Run> {
-    let mut gaps: Vec<(u32, usize)> =
-        indices.windows(2).enumerate().map(|(at, pair)| (pair[1] - pair[0], at + 1)).filter(|gap| gap.0 > 1).collect();
-    gaps.sort_unstable_by(|a, b| b.cmp(a));
-    let mut starts: Vec<usize> = gaps.iter().take(MAX_RUNS - 1).map(|gap| gap.1).collect();
-    if !indices.is_empty() {
-        starts.push(0);
-    }
-    starts.sort_unstable();
+    let near = |a: &u32, b: &u32| b - a <= MAX_GAP + 1;
     let mut at = 0;
-    let mut runs = Vec::with_capacity(starts.len());
-    for (position, start) in starts.iter().enumerate() {
-        let end = starts.get(position + 1).copied().unwrap_or(indices.len());
-        let (page, last) = (indices[*start] as usize, indices[end - 1] as usize);
-        runs.push(Run { page, count: last + 1 - page, at });
-        at += last + 1 - page;
+    let mut runs: Vec<Run> = Vec::new();
+    for group in indices.chunk_by(near) {
+        let (page, count) = (group[0] as usize, (group[group.len() - 1] - group[0]) as usize + 1);
+        runs.push(Run { page, count, at, mapped: false });
+        at += count;
+    }
+    let mut fullest: Vec<usize> = (0..runs.len()).collect();
+    fullest.sort_by_key(|index| std::cmp::Reverse(runs[*index].count));
+    for index in fullest.into_iter().take(MAX_MAPPED) {
+        runs[index].mapped = true;
     }
     runs
 }
@@ -232,12 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_put_in_few_runs() {
+    fn pages_are_put_in_runs_of_which_few_are_mapped() {
         assert_eq!(runs(&[]), []);
-        assert_eq!(runs(&[3, 4, 9]), [Run { page: 3, count: 2, at: 0 }, Run { page: 9, count: 1, at: 2 }]);
+        let run = |page, count, at| Run { page, count, at, mapped: true };
+        assert_eq!(runs(&[3, 4, 13, 23]), [run(3, 11, 0), run(23, 1, 11)]);
         let scattered: Vec<u32> = (0..20).map(|n| n * n).collect();
         let runs = runs(&scattered);
-        assert_eq!(runs.len(), MAX_RUNS);
+        assert_eq!(runs.iter().filter(|run| run.mapped).count(), MAX_MAPPED);
+        assert!(runs[0].mapped && !runs[runs.len() - 1].mapped, "the fullest are");
         for index in scattered {
             let index = index as usize;
             assert!(runs.iter().any(|run| (run.page..run.page + run.count).contains(&index)), "{index}");

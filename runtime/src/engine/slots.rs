@@ -230,10 +230,25 @@ impl Slot {
         slot.open(from_base, size)?;
         if let Some(delta) = &image.delta {
             for run in &delta.runs {
-                slot.map_file(run.page * *PAGE, run.count * *PAGE, &delta.file, (run.at * *PAGE) as u64)?;
+                let (at, length, offset) = (run.page * *PAGE, run.count * *PAGE, run.at * *PAGE);
+                if run.mapped {
+                    slot.map_file(at, length, &delta.file, offset as u64)?;
+                }
             }
+            slot.copy_scattered(image);
         }
         Ok(slot)
+    }
+
+    /// Copies what lies too scattered to be mapped.
+    fn copy_scattered(&self, image: &Image) {
+        let Some(delta) = &image.delta else { return };
+        for run in delta.runs.iter().filter(|run| !run.mapped) {
+            let (length, offset) = (run.count * *PAGE, run.at * *PAGE);
+            // SAFETY: it is within the slot, to which nobody holds a reference.
+            let there = unsafe { std::slice::from_raw_parts_mut(self.at(run.page * *PAGE).cast::<u8>(), length) };
+            there.copy_from_slice(&delta.content.bytes()[offset..offset + length]);
+        }
     }
 
     fn map_file(&self, at: usize, length: usize, file: impl rustix::fd::AsFd, offset: u64) -> io::Result<()> {
@@ -281,6 +296,7 @@ impl Slot {
         if !known || copied > limits::KEPT_MEMORY {
             // SAFETY: the same; what is mapped privately from a file reads as the file again.
             unsafe { rustix::mm::madvise(self.at(0), self.mapped, Advice::LinuxDontNeed)? };
+            self.copy_scattered(image);
         }
         Ok(())
     }
@@ -428,12 +444,20 @@ mod tests {
         let (engine, blank) = (engine(), blank());
         let mut first = Fork::of(&engine, &blank);
         first.call("grow", &[100]).unwrap();
+        // More places than are mapped, so that some are copied.
+        let scattered = |n: i32| (30 + 20 * n) * *PAGE as i32 + n;
+        for n in 0..20 {
+            first.call("put", &[scattered(n), n + 1]).unwrap();
+        }
         let image = first.capture();
         drop(first);
         let much = limits::KEPT_MEMORY as i32 + WASM_PAGE;
         for _ in 0..2 {
             let mut fork = Fork::of(&engine, &image);
             assert_eq!((fork.call("get", &[5]).unwrap(), fork.call("get", &[much - 1]).unwrap()), (55, 0));
+            for n in 0..20 {
+                assert_eq!(fork.call("get", &[scattered(n)]).unwrap(), n + 1);
+            }
             fork.call("fill", &[0, much]).unwrap();
             assert_eq!(fork.call("get", &[much - 1]).unwrap(), 7);
         }

@@ -83,8 +83,8 @@ const CAPACITY: u64 = 1 << 24;
 /// Private memory of an instance that has done nothing unusual: measured by `benches`, with room to spare.
 const fn base_memory(language: Option<Language>) -> u64 {
     match language {
-        Some(Language::JavaScript) => 300 << 10,
-        Some(Language::Python) => 3 << 20,
+        Some(Language::JavaScript) => 256 << 10,
+        Some(Language::Python) => 2 << 20,
         None => 1 << 20,
     }
 }
