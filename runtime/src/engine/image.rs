@@ -1,7 +1,7 @@
 //! Images: linear memory as it stood after a function's top level ran, to fork instances from.
 //!
 //! An interpreter has one [`Base`], the memory that it was built with: a file, mapped. What a function's load changed is a
-//! [`Delta`]: whole pages, stored as they are, in memory as a sealed file that slots map over the base. Nothing in it is
+//! `Delta`: whole pages, stored as they are, in memory as a sealed file that slots map over the base. Nothing in it is
 //! trusted by the host: it is the guest's memory, and the guest's bounds hold whatever it says.
 
 use super::pages::{Mapping, PAGE};
