@@ -162,7 +162,7 @@ impl Factory {
             Err(NoImage::OpenHandle)
         } else {
             let number = store.data().reactor.last();
-            placement.capture(&mut store, number).ok_or(NoImage::Kernel)
+            placement.capture(&mut store, number).map_err(NoImage::from)
         };
         let shape = Shape { callable: loaded.callable, entries: loaded.entries };
         Ok(Loaded { instance: Instance::new(store, Guest::Interpreter(guest), slot), shape, image })

@@ -184,6 +184,9 @@ pub const FIBER_STACK: usize = WASM_STACK + (1 << 20);
 /// Memory that an instance may have written for its slot to be used again by copying the image back; a slot with more is
 /// emptied. Five times what a first call of Python writes.
 pub const KEPT_MEMORY: usize = 3 << 20;
+/// What a top level may change of its interpreter's memory for an image to be kept of it: the server holds it in memory
+/// while its function is called, and three times for a moment at the deploy.
+pub const MAX_IMAGE: ByteSize = ByteSize::mib(48);
 /// Engines for the interpreters, with compiled code of their own: on disk and in the page cache it is there once.
 pub const MAX_REPLICAS: usize = 8;
 /// Slots of one image that wait to be used again, in each of eight lists.

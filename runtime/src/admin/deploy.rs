@@ -142,8 +142,8 @@ impl Admin {
                 function.image = Some(stored);
                 images.push(content);
             }
-            if let Some(NoImage::OpenHandle) = built.no_image {
-                warnings.push(format!("function `{}`: {}", built.name, NoImage::OpenHandle));
+            if let Some(warning) = built.no_image.and_then(NoImage::warning) {
+                warnings.push(format!("function `{}`: {warning}", built.name));
             }
             made.extend(built.made.map(|made| (built.name, made)));
         }

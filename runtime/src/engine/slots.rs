@@ -47,6 +47,14 @@ pub struct Placement {
     place: Mutex<Option<Place>>,
 }
 
+/// No image can be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureError {
+    /// The kernel cannot tell which pages were written.
+    Unknown,
+    TooLarge,
+}
+
 #[derive(Clone, Copy)]
 struct Place {
     start: NonNull<u8>,
@@ -97,8 +105,8 @@ impl Placement {
     }
 
     /// What the guest has changed. The store is the proof that the guest does not run meanwhile.
-    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Option<Captured> {
-        let place = (*self.place())?;
+    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Result<Captured, CaptureError> {
+        let place = (*self.place()).ok_or(CaptureError::Unknown)?;
         let mut captured = Captured { size: place.size, number, indices: Vec::new(), pages: Vec::new() };
         let start = place.start.as_ptr() as usize;
         let known = written(start, start + place.size, |from, to| {
@@ -110,13 +118,18 @@ impl Placement {
                     Some(before) => now == before,
                     None => now.iter().all(|byte| *byte == 0),
                 };
-                if !same {
+                // What is over the bound is not copied: a top level must not fill the server's own memory.
+                if !same && captured.pages.len() < limits::MAX_IMAGE.as_usize() {
                     captured.indices.push(index as u32);
                     captured.pages.extend_from_slice(now);
                 }
             }
         });
-        known.then_some(captured)
+        match known {
+            false => Err(CaptureError::Unknown),
+            true if captured.pages.len() >= limits::MAX_IMAGE.as_usize() => Err(CaptureError::TooLarge),
+            true => Ok(captured),
+        }
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Place>> {

@@ -3,7 +3,9 @@
 use crate::deployment::Function;
 use crate::deployment::document::{Document, StoredImage};
 use crate::engine::image::{Captured, Image, ImageError};
+use crate::engine::slots::CaptureError;
 use crate::interpreters::{Interpreter, Language};
+use crate::limits;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::{Store, StoreError};
@@ -20,6 +22,12 @@ pub enum NoImage {
          not forked from an image but run the top level each. Open it inside the function to be forked"
     )]
     OpenHandle,
+    #[error(
+        "its top level leaves more than {} in memory, too much to keep as an image; instances are not forked but run the \
+         top level each. Make large tables at the first call to be forked",
+        limits::MAX_IMAGE
+    )]
+    TooLarge,
     #[error("components are instantiated anew, which needs no image")]
     Component,
     #[error("this kernel cannot tell which pages were written; instances run the top level each")]
@@ -34,6 +42,22 @@ enum Unusable {
     Image(#[from] ImageError),
     #[error("its seal is not ours")]
     Seal,
+}
+
+impl NoImage {
+    /// What its author should know.
+    pub fn warning(self) -> Option<String> {
+        matches!(self, Self::OpenHandle | Self::TooLarge).then(|| self.to_string())
+    }
+}
+
+impl From<CaptureError> for NoImage {
+    fn from(error: CaptureError) -> Self {
+        match error {
+            CaptureError::Unknown => Self::Kernel,
+            CaptureError::TooLarge => Self::TooLarge,
+        }
+    }
 }
 
 impl Images {

@@ -295,6 +295,19 @@ fn what_a_top_level_allocated_counts_in_every_fork() {
 }
 
 #[test]
+fn a_top_level_that_leaves_too_much_is_said_and_runs_in_each_instance() {
+    let js = "const kept = []; for (let i = 0; i < 60; i++) kept.push(new Uint8Array(1 << 20).fill(i + 1)); const drawn = Math.random();
+        export default () => [kept.length, kept[59][5], drawn]";
+    let workspace = Workspace::new();
+    let answer = workspace.put("f", "text/javascript", js).expect(201).json();
+    assert!(answer["warnings"][0].as_str().is_some_and(|said| said.contains("48 MiB")), "{answer}");
+    let result = workspace.result("f");
+    assert_eq!((&result[0], &result[1]), (&json!(60), &json!(60)));
+    workspace.client.put(&workspace.path("/f?isolation=request"), "text/javascript", js).expect(200);
+    assert_ne!(workspace.result("f")[2], workspace.result("f")[2], "each runs the top level itself");
+}
+
+#[test]
 fn functions_of_the_workspace_are_known_by_name_in_forks() {
     let workspace = Workspace::new().with(json!({ "functions": {
         "a": { "code": "return await b()", "isolation": "request" },
