@@ -189,9 +189,9 @@ pub const KEPT_MEMORY: usize = 3 << 20;
 pub const MAX_IMAGE: ByteSize = ByteSize::mib(48);
 /// Engines for the interpreters, with compiled code of their own: on disk and in the page cache it is there once.
 pub const MAX_REPLICAS: usize = 8;
-/// Slots of one image that wait to be used again, in each of eight lists.
-pub const FREE_SLOTS: usize = 16;
-/// Stacks that wait to be used again, in each of eight lists.
+/// Slots of one image that wait to be used again, for each CPU. Each may hold [`KEPT_MEMORY`], for ten seconds.
+pub const FREE_SLOTS: usize = 4;
+/// Stacks that wait to be used again, for each CPU.
 pub const FREE_STACKS: usize = 32;
 /// Stack that stays resident between two instances.
 pub const KEPT_STACK: usize = 32 << 10;

@@ -4,8 +4,9 @@
 //! `Delta`: whole pages, stored as they are, in memory as a sealed file that slots map over the base. Nothing in it is
 //! trusted by the host: it is the guest's memory, and the guest's bounds hold whatever it says.
 
+use super::cpu::ByCpu;
 use super::pages::{Mapping, PAGE};
-use super::slots::FreeSlots;
+use super::slots::Slot;
 use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::fs::File;
@@ -22,7 +23,7 @@ pub struct Base {
 pub struct Image {
     pub(super) base: Arc<Base>,
     pub(super) delta: Option<Delta>,
-    pub(super) free: FreeSlots,
+    pub(super) free: ByCpu<Slot>,
 }
 
 /// The pages in which an image differs from its base, with a few between them that do not, so that they lie in fewer runs.
@@ -98,7 +99,7 @@ impl Base {
 impl Image {
     /// The base itself: what a function is loaded into.
     pub fn of_base(base: Arc<Base>) -> Arc<Self> {
-        Arc::new(Self { base, delta: None, free: FreeSlots::default() })
+        Arc::new(Self { base, delta: None, free: ByCpu::default() })
     }
 
     /// Puts a captured image together in memory.
@@ -131,7 +132,7 @@ impl Image {
         rustix::fs::fcntl_add_seals(&file, seals).map_err(io::Error::from)?;
         let content = Mapping::of(&file, length)?;
         let delta = Delta { size: captured.size, number: captured.number, file: file.into(), content, runs };
-        Ok(Arc::new(Self { base, delta: Some(delta), free: FreeSlots::default() }))
+        Ok(Arc::new(Self { base, delta: Some(delta), free: ByCpu::default() }))
     }
 
     /// See [`Captured::number`].

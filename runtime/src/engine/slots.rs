@@ -8,7 +8,6 @@
 //! A slot is used again for its image once the pages that were written are copied back. Nothing is unmapped and nothing
 //! faulted in for that: a kernel that does neither lets threads fork side by side.
 
-use super::cpu;
 use super::image::{Captured, Image};
 use super::pages::{PAGE, written};
 use crate::limits;
@@ -33,13 +32,6 @@ pub(super) struct Slot {
     /// Bytes that are mapped from its start.
     mapped: usize,
 }
-
-/// Slots of one image that wait to be used again, in lists by the CPU that used them last: what was written and put
-/// back is still in its cache.
-#[derive(Default)]
-pub(super) struct FreeSlots([Mutex<Vec<Slot>>; LISTS]);
-
-const LISTS: usize = 8;
 
 /// Which image an instance is forked from, and where its memory is while it lives.
 pub struct Placement {
@@ -192,8 +184,9 @@ impl Drop for Memory {
         *self.placement.place() = None;
         let Some(mut slot) = self.slot.take() else { return };
         let image = &self.placement.image;
-        if image.free.has_room() && slot.reset(image, self.size).is_ok() {
-            image.free.put(slot);
+        let room = image.free.own().len() < limits::FREE_SLOTS;
+        if room && slot.reset(image, self.size).is_ok() {
+            image.free.own().push(slot);
         }
     }
 }
@@ -201,31 +194,8 @@ impl Drop for Memory {
 impl Image {
     /// Gives back the memory of slots that wait to be used again.
     pub fn trim(&self) {
-        for list in &self.free.0 {
-            let free = std::mem::take(&mut *lock(list));
-            drop(free);
-        }
+        self.free.clear();
     }
-}
-
-impl FreeSlots {
-    /// One that this CPU used, or else any.
-    fn take(&self) -> Option<Slot> {
-        let own = cpu::current();
-        (0..LISTS).find_map(|other| lock(&self.0[(own + other) % LISTS]).pop())
-    }
-
-    fn has_room(&self) -> bool {
-        lock(&self.0[cpu::current() % LISTS]).len() < limits::FREE_SLOTS
-    }
-
-    fn put(&self, slot: Slot) {
-        lock(&self.0[cpu::current() % LISTS]).push(slot);
-    }
-}
-
-fn lock(list: &Mutex<Vec<Slot>>) -> MutexGuard<'_, Vec<Slot>> {
-    list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Slot {
@@ -348,7 +318,7 @@ mod tests {
     const WASM_PAGE: i32 = 65536;
 
     fn free(image: &Image) -> usize {
-        image.free.0.iter().map(|list| lock(list).len()).sum()
+        image.free.lists().map(|list| list.len()).sum()
     }
 
     struct Fork {

@@ -3,18 +3,18 @@
 //! They are not zeroed in between: a guest cannot read the host's stack, and what runs on it is the code of our
 //! interpreters.
 
-use super::cpu;
+use super::cpu::ByCpu;
 use super::pages::PAGE;
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::ops::Range;
 use std::ptr::{NonNull, null_mut};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use wasmtime::{StackCreator, StackMemory};
 
 /// The stacks of the interpreters' engines.
 #[derive(Clone, Default)]
-pub(super) struct Stacks(Arc<[Mutex<Vec<Stack>>; SHARDS]>);
+pub(super) struct Stacks(Arc<ByCpu<Stack>>);
 
 /// A stack, with a page below it that nobody may touch.
 struct Stack {
@@ -28,32 +28,22 @@ struct Lent {
     home: Stacks,
 }
 
-/// As many lists, so that CPUs do not wait for each other.
-const SHARDS: usize = 8;
-
 // SAFETY: a stack is owned by one guest or one list at a time.
 unsafe impl Send for Stack {}
 // SAFETY: nothing is done through a shared reference.
 unsafe impl Sync for Stack {}
 
 impl Stacks {
-    fn shard(&self) -> MutexGuard<'_, Vec<Stack>> {
-        let shard = &self.0[cpu::current() % SHARDS];
-        shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
     /// Gives back the memory of stacks that wait to be used again.
     pub(super) fn trim(&self) {
-        for shard in &*self.0 {
-            shard.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clear();
-        }
+        self.0.clear();
     }
 }
 
 // SAFETY: each stack is a mapping of its own, page aligned, with a guard page below it, and lent to one guest at a time.
 unsafe impl StackCreator for Stacks {
     fn new_stack(&self, size: usize, _zeroed: bool) -> wasmtime::Result<Box<dyn StackMemory>> {
-        let kept = self.shard().pop().filter(|stack| stack.length == size + *PAGE);
+        let kept = self.0.take().filter(|stack| stack.length == size + *PAGE);
         let stack = match kept {
             Some(stack) => stack,
             None => Stack::map(size)?,
@@ -82,9 +72,9 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let Some(stack) = self.stack.take() else { return };
         stack.shrink();
-        let mut shard = self.home.shard();
-        if shard.len() < limits::FREE_STACKS {
-            shard.push(stack);
+        let mut list = self.home.0.own();
+        if list.len() < limits::FREE_STACKS {
+            list.push(stack);
         }
     }
 }

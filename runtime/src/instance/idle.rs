@@ -2,28 +2,24 @@
 //! do not wait for each other.
 
 use super::Instance;
-use crate::engine::cpu;
+use crate::engine::cpu::ByCpu;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 pub(super) struct Idle {
-    lists: [Mutex<Vec<Instance>>; LISTS],
+    waiting: ByCpu<Instance>,
     closed: AtomicBool,
     count: AtomicUsize,
 }
 
-const LISTS: usize = 8;
-
 impl Idle {
     pub fn new() -> Self {
-        Self { lists: Default::default(), closed: AtomicBool::new(false), count: AtomicUsize::new(0) }
+        Self { waiting: ByCpu::default(), closed: AtomicBool::new(false), count: AtomicUsize::new(0) }
     }
 
     /// The warmest instance: the last one that this CPU used, or else one of another's.
     pub fn take(&self) -> Option<Instance> {
-        let own = cpu::current();
-        let instance = (0..LISTS).find_map(|other| lock(&self.lists[(own + other) % LISTS]).pop())?;
+        let instance = self.waiting.take()?;
         self.count.fetch_sub(1, Ordering::Relaxed);
         Some(instance)
     }
@@ -31,7 +27,7 @@ impl Idle {
     /// Adds an instance; false where the pool is closed, and the instance is gone.
     pub fn put(&self, mut instance: Instance) -> bool {
         instance.idle_since = Instant::now();
-        let mut list = lock(&self.lists[cpu::current() % LISTS]);
+        let mut list = self.waiting.own();
         // Under the lock: whoever closes the pool looks at the list after this.
         if self.is_closed() {
             return false;
@@ -47,7 +43,7 @@ impl Idle {
 
     /// Bytes by which the instances have grown.
     pub fn growth(&self) -> u64 {
-        self.lists.iter().map(|list| lock(list).iter().map(|instance| instance.growth() as u64).sum::<u64>()).sum()
+        self.waiting.lists().map(|list| list.iter().map(|instance| instance.growth() as u64).sum::<u64>()).sum()
     }
 
     pub fn is_closed(&self) -> bool {
@@ -57,8 +53,9 @@ impl Idle {
     /// Ends all instances, and those that come back later.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        for list in &self.lists {
-            let ended = std::mem::take(&mut *lock(list));
+        for mut list in self.waiting.lists() {
+            let ended = std::mem::take(&mut *list);
+            drop(list);
             self.count.fetch_sub(ended.len(), Ordering::Relaxed);
         }
     }
@@ -68,22 +65,16 @@ impl Idle {
         let now = Instant::now();
         let mut surplus = self.len().saturating_sub(leave);
         let mut any = false;
-        for list in &self.lists {
-            let ended: Vec<Instance> = {
-                let mut list = lock(list);
-                // The oldest stand first: instances are taken from the end.
-                let stale = |instance: &Instance| now.duration_since(instance.idle_since) > older_than;
-                let count = list.iter().take(surplus).take_while(|instance| stale(instance)).count();
-                list.drain(..count).collect()
-            };
+        for mut list in self.waiting.lists() {
+            // The oldest stand first: instances are taken from the end.
+            let stale = |instance: &Instance| now.duration_since(instance.idle_since) > older_than;
+            let count = list.iter().take(surplus).take_while(|instance| stale(instance)).count();
+            let ended: Vec<Instance> = list.drain(..count).collect();
+            drop(list);
             surplus -= ended.len();
             any |= !ended.is_empty();
             self.count.fetch_sub(ended.len(), Ordering::Relaxed);
         }
         any
     }
-}
-
-fn lock(list: &Mutex<Vec<Instance>>) -> MutexGuard<'_, Vec<Instance>> {
-    list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

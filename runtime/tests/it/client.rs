@@ -195,6 +195,11 @@ impl<'a> Workspace<'a> {
         Self { client: &server.client, name: format!("w{}", COUNT.fetch_add(1, Ordering::Relaxed)) }
     }
 
+    /// One that is there, on a server that was started again.
+    pub fn named(server: &'a Server, name: &str) -> Self {
+        Self { client: &server.client, name: name.into() }
+    }
+
     pub fn path(&self, rest: &str) -> String {
         format!("/v2/functions/{}{rest}", self.name)
     }

@@ -11,14 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-fn restart(home: Home) -> Server {
-    Server::start_in(home, &Setup::default())
-}
-
-fn named<'a>(server: &'a Server, name: &str) -> Workspace<'a> {
-    Workspace { client: &server.client, name: name.into() }
-}
-
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
@@ -42,14 +34,14 @@ fn what_is_deployed_serves_the_same_after_a_kill() {
 
     let mut home = server.kill();
     for _ in 0..2 {
-        let server = restart(home);
-        let workspace = named(&server, &name);
+        let server = Server::restart(home);
+        let workspace = Workspace::named(&server, &name);
         assert_eq!(server.client.get(&workspace.path("")).text(), shown);
         assert_eq!(workspace.run("js", json!({ "a": 1, "b": 2 })).result(), json!(["b", 1, 2]));
         assert_eq!(workspace.result("py"), "b");
         assert_eq!(workspace.run("math.add", json!({ "a": 1, "b": 2 })).result(), 3);
         assert_eq!(workspace.run("wasm", json!({ "x": 1 })).result(), json!({ "x": 1 }));
-        named(&server, &gone).run("f", json!({})).fails(404, "workspace_not_found", "");
+        Workspace::named(&server, &gone).run("f", json!({})).fails(404, "workspace_not_found", "");
         home = server.kill();
     }
 }
@@ -70,9 +62,9 @@ fn a_kill_in_a_burst_of_deploys_loses_nothing_that_was_acknowledged() {
     let mut home = Home::new();
     let mut begun = 0;
     for round in 0..ROUNDS {
-        let server = restart(home);
+        let server = Server::restart(home);
         for (client, n) in acknowledged.lock().expect("no panic").iter() {
-            let result = named(&server, &format!("client{client}")).result("a");
+            let result = Workspace::named(&server, &format!("client{client}")).result("a");
             let found = result[0].as_u64().unwrap_or_else(|| panic!("{result}"));
             assert!(found >= *n, "round {round}: client {client} was told of version {n}, and finds {found}");
             assert!(result[0] == result[1] && result[1] == result[2], "round {round}: a mixture: {result}");
@@ -114,7 +106,7 @@ fn a_kill_in_a_burst_of_deploys_loses_nothing_that_was_acknowledged() {
     }
     assert_eq!(acknowledged.lock().expect("no panic").len(), CLIENTS, "the rounds were long enough to deploy");
     // What the kills left behind is swept at a start: drafts, and code of versions that nobody has any more.
-    let server = restart(home);
+    let server = Server::restart(home);
     let blobs = files(&server.home().data().join("blobs"));
     // A source and an image of each function.
     assert!(blobs.len() <= 4 * CLIENTS, "{blobs:?}");
@@ -147,11 +139,11 @@ fn leftovers_are_swept_at_a_start() {
     let draft = blobs.join(format!("{}.draft", "0".repeat(64)));
     std::fs::write(&draft, "half").expect("a draft");
     std::fs::write(blobs.join("1".repeat(64)), "nobody's").expect("a leftover");
-    let server = restart(home);
+    let server = Server::restart(home);
     assert!(!is_left(&tmp));
     // The source and the image of it.
     assert_eq!(files(&blobs).len(), 2, "{:?}", files(&blobs));
-    named(&server, &name).client.get(&format!("/v2/functions/{name}/f")).expect(200);
+    Workspace::named(&server, &name).client.get(&format!("/v2/functions/{name}/f")).expect(200);
 }
 
 #[test]
@@ -166,14 +158,14 @@ fn damaged_code_is_refused_and_never_run() {
         .find(|path| std::fs::read(path).is_ok_and(|code| code == b"return 'right'"))
         .expect("the code is there");
     std::fs::write(&blob, "return 'wrong'").expect("damage");
-    let server = restart(home);
-    let workspace = named(&server, &name);
+    let server = Server::restart(home);
+    let workspace = Workspace::named(&server, &name);
     for _ in 0..2 {
         let error = workspace.run("f", json!({})).error();
         assert_eq!((error.status, error.code.as_str()), (503, "storage_unavailable"));
     }
     assert_eq!(workspace.client.get(&workspace.path("/f")).status, 503);
-    assert_eq!(named(&server, &other).result("f"), "other");
+    assert_eq!(Workspace::named(&server, &other).result("f"), "other");
     // A new deploy of the right code heals it.
     workspace.put("f", "text/javascript", "return 'right'").expect(200);
     assert_eq!(workspace.result("f"), "right");
@@ -213,7 +205,7 @@ fn tampered_compiled_code_is_made_anew_and_never_loaded() {
     for (what, content) in [("a flipped bit", tampered), ("half of it", cut), ("nothing", vec![])] {
         std::fs::write(&own, &content).expect("damage");
         let server = Server::start_in(home, &Setup { compiled: Some(&folder), ..Setup::default() });
-        assert_eq!(named(&server, &name).run("f", json!({ "b": 2 })).result(), json!({ "b": 2 }), "{what}");
+        assert_eq!(Workspace::named(&server, &name).run("f", json!({ "b": 2 })).result(), json!({ "b": 2 }), "{what}");
         home = server.kill();
         assert!(home.log().contains("fails its check"), "{what}: {}", home.log());
         assert_ne!(std::fs::read(&own).expect("a file"), content, "{what} is replaced");
@@ -224,7 +216,7 @@ fn tampered_compiled_code_is_made_anew_and_never_loaded() {
     std::fs::copy(other, &own).expect("a copy");
     std::fs::copy(other.with_extension("mac"), own.with_extension("mac")).expect("a copy");
     let server = Server::start_in(home, &Setup { compiled: Some(&folder), ..Setup::default() });
-    assert_eq!(named(&server, &name).run("f", json!({ "c": 3 })).result(), json!({ "c": 3 }));
+    assert_eq!(Workspace::named(&server, &name).run("f", json!({ "c": 3 })).result(), json!({ "c": 3 }));
     assert_eq!(std::fs::read(&own).expect("a file").len(), echo.len());
 }
 
@@ -241,7 +233,7 @@ fn a_data_folder_has_one_server() {
     assert_eq!(workspace.result("f"), 1);
     // And when the first is gone, another may come.
     let home = server.kill();
-    restart(home).is_well();
+    Server::restart(home).is_well();
 }
 
 #[test]
@@ -266,7 +258,7 @@ fn a_stop_lets_what_runs_finish_and_takes_nothing_new() {
     assert_eq!(answer.result(), "finished");
     let (status, home) = server.ended();
     assert_eq!(status.code(), Some(0), "{}", home.log());
-    restart(home).is_well();
+    Server::restart(home).is_well();
 }
 
 #[test]

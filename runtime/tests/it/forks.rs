@@ -1,20 +1,12 @@
 //! Forks: a top level runs once for all instances, what it left is in each of them, and nothing else is.
 
 use crate::client::Workspace;
-use crate::server::{Home, Server, Setup};
+use crate::server::Server;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
-
-fn restart(home: Home) -> Server {
-    Server::start_in(home, &Setup::default())
-}
-
-fn named<'a>(server: &'a Server, name: &str) -> Workspace<'a> {
-    Workspace { client: &server.client, name: name.into() }
-}
 
 /// A number that the top level draws, and how often this instance was called before.
 const JS: &str = "
@@ -58,8 +50,8 @@ fn a_top_level_runs_once_for_all_instances_and_restarts() {
         }
     }
     let home = server.kill();
-    let server = restart(home);
-    let workspace = named(&server, &name);
+    let server = Server::restart(home);
+    let workspace = Workspace::named(&server, &name);
     assert_eq!([workspace.result("js"), workspace.result("py")], first, "an image outlives the process");
     // A deploy that does not touch a function leaves its image; one that changes what its top level may see does not.
     workspace.put("js", "text/javascript", "return 1").expect(200);
@@ -71,14 +63,13 @@ fn a_top_level_runs_once_for_all_instances_and_restarts() {
 #[test]
 fn a_slow_top_level_costs_its_deploy_and_no_call() {
     let server = Server::start("");
-    let slow = "const until = Date.now() + 1500; while (Date.now() < until); return_value = 7; export default () => return_value";
-    let slow = slow.replace("return_value = 7", "const return_value = 7");
+    let slow = "const until = Date.now() + 1500; while (Date.now() < until); export default () => 7";
     let workspace = Workspace::on(&server)
-        .javascript("js", &slow)
+        .javascript("js", slow)
         .python("py", "import time\ntime.sleep(1.5)\ndef handler(event): return 7");
     let name = workspace.name.clone();
-    let server = restart(server.kill());
-    let workspace = named(&server, &name);
+    let server = Server::restart(server.kill());
+    let workspace = Workspace::named(&server, &name);
     for function in ["js", "py"] {
         let began = Instant::now();
         assert_eq!(workspace.result(function), 7);
@@ -212,13 +203,16 @@ def handler(event):
 #[test]
 fn clocks_and_the_environment_are_those_of_the_call() {
     let js = "
-        const then = Date.now(); const ticks = performance.now();
-        export default () => [Date.now() - then, performance.now() >= 0, process.env.WHAT, context.requestId ?? context.invocationId ?? null]";
-    let js = js.replace("export default () =>", "export default (event, context) =>");
+        const then = Date.now(); performance.now();
+        export default async () => {
+            const before = performance.now();
+            await new Promise((done) => setTimeout(done, 20));
+            return [Date.now() - then, performance.now() - before >= 19 && before < 50, process.env.WHAT];
+        }";
     let py = "
 import os, time
 then = time.time(); ticks = time.monotonic()
-def handler(event, context): return [(time.time() - then) * 1000, time.monotonic() >= 0, os.environ['WHAT'], None]";
+def handler(event, context): return [(time.time() - then) * 1000, time.monotonic() - ticks >= 0.1, os.environ['WHAT']]";
     let workspace = Workspace::new().with(json!({ "env": { "WHAT": "first" }, "functions": {
         "js": { "code": js, "isolation": "request" },
         "py": { "code": py, "language": "python", "isolation": "request" },
@@ -335,15 +329,15 @@ fn an_image_that_was_damaged_is_made_anew() {
             std::fs::write(&path, content).expect("damage");
         }
     }
-    let server = restart(home);
-    let workspace = named(&server, &name);
+    let server = Server::restart(home);
+    let workspace = Workspace::named(&server, &name);
     let after = workspace.result("js");
     assert_ne!(before[0], after[0], "the top level ran again");
     assert_eq!(workspace.result("py")[1], "entry 999");
     assert_eq!(workspace.result("js"), after);
     // And the new image is kept.
-    let server = restart(server.kill());
-    assert_eq!(named(&server, &name).result("js"), after);
+    let server = Server::restart(server.kill());
+    assert_eq!(Workspace::named(&server, &name).result("js"), after);
 }
 
 #[test]
@@ -363,17 +357,17 @@ fn provisioned_instances_are_ready_also_after_a_restart() {
     }
     assert_eq!(workspace.client.get(&workspace.path("/f")).json()["provisionedConcurrency"], 7);
     let name = workspace.name.clone();
-    let server = restart(server.kill());
+    let server = Server::restart(server.kill());
     let began = Instant::now();
     while idle(&server) < 7 {
         assert!(began.elapsed() < Duration::from_secs(10), "{} are ready", idle(&server));
         std::thread::sleep(Duration::from_millis(20));
     }
     // It is over with the function.
-    named(&server, &name).client.delete(&format!("/v2/functions/{name}/f")).expect(204);
+    Workspace::named(&server, &name).client.delete(&format!("/v2/functions/{name}/f")).expect(204);
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(idle(&server), 0);
-    let workspace = named(&server, &name);
+    let workspace = Workspace::named(&server, &name);
     workspace.client.put(&workspace.path("/f?provisionedConcurrency=101"), "text/javascript", "return 1").fails(
         422,
         "invalid_setting",

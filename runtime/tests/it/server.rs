@@ -95,6 +95,11 @@ impl Server {
         Self::start_in(Home::new(), &Setup { config, ..Setup::default() })
     }
 
+    /// A server on the folder of one that ended.
+    pub fn restart(home: Home) -> Self {
+        Self::start_in(home, &Setup::default())
+    }
+
     /// A server on a folder that is there.
     pub fn start_in(home: Home, setup: &Setup<'_>) -> Self {
         match Self::try_start_in(home, setup) {
