@@ -6,7 +6,6 @@
 
 pub mod artefacts;
 pub mod compiler;
-pub mod cpu;
 pub mod image;
 mod pages;
 pub mod slots;

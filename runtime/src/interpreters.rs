@@ -1,9 +1,10 @@
 //! The interpreters: embedded in the server, compiled at its first start, shared by all functions of their language.
 
+use crate::cpu;
 use crate::engine::artefacts::{ArtefactError, ArtefactName, Artefacts};
 use crate::engine::image::{Base, Image};
 use crate::engine::split::{Split, SplitError};
-use crate::engine::{Engines, Metering, Origin, cpu};
+use crate::engine::{Engines, Metering, Origin};
 use crate::host_api::State;
 use crate::host_api::bindings::InterpreterPre;
 use crate::host_api::linker;

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod context;
+pub mod cpu;
 pub mod deployment;
 pub mod engine;
 pub mod error;

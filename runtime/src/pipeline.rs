@@ -79,7 +79,7 @@ impl Pipeline {
         let input = self.bodies.read(request, route.style, self.tokens.is_open()).await?;
 
         let began = Instant::now();
-        let admission = self.gates.admit(live.deployment.clone(), &live.gate, route.function, Origin::Outside).await?;
+        let admission = self.gates.admit(live, route.function, Origin::Outside).await?;
         let limits = admission.function.grants.limits;
         let log: &Arc<Log> = log.insert(Arc::new(Log::new(limits.log_size)));
         let invocation = Invocation {
@@ -88,7 +88,7 @@ impl Pipeline {
             depth: 0,
             caller: identity.name(),
             log: log.clone(),
-            callee: Some(Arc::new(Callable { pipeline: self.clone(), live: live.clone() })),
+            callee: Some(Arc::new(Callable { pipeline: self.clone(), live: admission.live.clone() })),
         };
         let record = self.counters.begin(context, route.workspace, route.function);
         let ended = match route.style {

@@ -2,6 +2,8 @@
 //!
 //! Invocations go straight to the pipeline; everything else is the control plane's router.
 
+mod timer;
+
 use crate::context::RequestContext;
 use crate::error::RequestError;
 use crate::limits;
@@ -14,12 +16,13 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use timer::ConnectionTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower_service::Service;
@@ -39,7 +42,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(limits::HEADER_TIMEOUT).max_buf_size(limits::HEAD_SIZE);
+        builder.header_read_timeout(limits::HEADER_TIMEOUT).max_buf_size(limits::HEAD_SIZE);
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -49,6 +52,7 @@ impl Server {
             let Some((stream, place)) = accepted else { continue };
             let server = self.clone();
             let service = service_fn(move |request| server.clone().answer(request));
+            builder.timer(ConnectionTimer::default());
             let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
             #[expect(clippy::disallowed_methods, reason = "a connection is the root of its requests' work")]
             tokio::spawn(async move {

@@ -1,9 +1,8 @@
 //! The whole cycle of a fork inside the server: make it, invoke it, drop it; on one thread and on two.
 
 use super::percentile;
-use super::report::say;
+use super::report::{median, say};
 use super::server::Folder;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,8 +26,9 @@ use thimble::workspace::registry::Registry;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// For each measurement, on each thread.
-const TIME: Duration = Duration::from_secs(3);
+/// For each measurement, on each thread. One thread and two take turns, as the contestants of `load` do.
+const TIME: Duration = Duration::from_millis(500);
+const ROUNDS: usize = 9;
 
 const FUNCTIONS: &str = r#"{"functions": {
     "javascript": {"code": "return \"Hello \" + name;", "parameters": {"name": {}}},
@@ -59,20 +59,30 @@ pub async fn cycles(tools: &Path) {
     for language in ["javascript", "python"] {
         let function = deployment.function(language).expect("it is there").clone();
         let image = image(&factory, &function).await;
-        let mut rates = HashMap::new();
-        for threads in [1, 2] {
-            let (rate, mut times) = run(&factory, &function, &image, threads);
-            times.sort_by(f64::total_cmp);
-            say!(
-                "{language:<12} {threads} thread{} {rate:>9.0} a second   p50 {:>7.1} µs   p99 {:>7.1} µs",
-                if threads == 1 { " " } else { "s" },
-                percentile(&times, 50.0),
-                percentile(&times, 99.0)
-            );
-            rates.insert(threads, rate);
+        let (mut alone, mut together) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            alone.push(run(&factory, &function, &image, 1));
+            together.push(run(&factory, &function, &image, 2));
         }
-        say!("{language:<12} two threads do {:.2} times what one does", rates[&2] / rates[&1]);
+        for (what, rounds) in [("1 thread", &alone), ("2 threads", &together)] {
+            let over = |read: fn(&Round) -> f64| median(rounds.iter().map(read));
+            say!(
+                "{language:<12} {what:<9} {:>9.0} a second   p50 {:>7.1} µs   p99 {:>7.1} µs",
+                over(|round| round.rate),
+                over(|round| round.p50),
+                over(|round| round.p99)
+            );
+        }
+        let ratio = median(together.iter().zip(&alone).map(|(together, alone)| together.rate / alone.rate));
+        say!("{language:<12} two threads do {ratio:.2} times what one does; medians of {ROUNDS} rounds");
     }
+}
+
+/// What one measurement came to: cycles a second, microseconds a cycle.
+struct Round {
+    rate: f64,
+    p50: f64,
+    p99: f64,
 }
 
 async fn image(factory: &Factory, function: &Function) -> Arc<Image> {
@@ -90,8 +100,8 @@ async fn image(factory: &Factory, function: &Function) -> Arc<Image> {
     Image::new(base, &captured).expect("an image")
 }
 
-/// Cycles a second over all threads, and how long each took, in microseconds.
-fn run(factory: &Arc<Factory>, function: &Arc<Function>, image: &Arc<Image>, threads: usize) -> (f64, Vec<f64>) {
+/// Cycles for a while, on so many threads.
+fn run(factory: &Arc<Factory>, function: &Arc<Function>, image: &Arc<Image>, threads: usize) -> Round {
     let running: Vec<_> = (0..threads)
         .map(|_| {
             let (factory, function, image) = (factory.clone(), function.clone(), image.clone());
@@ -102,10 +112,13 @@ fn run(factory: &Arc<Factory>, function: &Arc<Function>, image: &Arc<Image>, thr
         })
         .collect();
     let times: Vec<Vec<f64>> = running.into_iter().map(|thread| thread.join().expect("a thread")).collect();
-    let count: usize = times.iter().map(Vec::len).sum();
-    (count as f64 / TIME.as_secs_f64(), times.concat())
+    let mut times = times.concat();
+    times.sort_by(f64::total_cmp);
+    let rate = times.len() as f64 / TIME.as_secs_f64();
+    Round { rate, p50: percentile(&times, 50.0), p99: percentile(&times, 99.0) }
 }
 
+/// How long each cycle took, in microseconds.
 async fn one_thread(factory: &Factory, function: &Function, image: &Arc<Image>) -> Vec<f64> {
     let places = Arc::new(Semaphore::new(1));
     let mut times = Vec::new();

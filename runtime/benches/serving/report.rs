@@ -23,3 +23,10 @@ pub fn save(path: &Path) {
     let said = SAID.lock().expect("nobody panics here");
     std::fs::write(path, said.as_str()).unwrap_or_else(|error| eprintln!("{}: {error}", path.display()));
 }
+
+/// The one in the middle.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

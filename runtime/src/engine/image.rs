@@ -4,9 +4,9 @@
 //! `Delta`: whole pages, stored as they are, in memory as a sealed file that slots map over the base. Nothing in it is
 //! trusted by the host: it is the guest's memory, and the guest's bounds hold whatever it says.
 
-use super::cpu::ByCpu;
 use super::pages::{Mapping, PAGE};
 use super::slots::Slot;
+use crate::cpu::ByCpu;
 use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::fs::File;

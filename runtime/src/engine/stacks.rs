@@ -3,8 +3,8 @@
 //! They are not zeroed in between: a guest cannot read the host's stack, and what runs on it is the code of our
 //! interpreters.
 
-use super::cpu::ByCpu;
 use super::pages::PAGE;
+use crate::cpu::ByCpu;
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::ops::Range;

@@ -2,7 +2,7 @@
 //! do not wait for each other.
 
 use super::Instance;
-use crate::engine::cpu::ByCpu;
+use crate::cpu::ByCpu;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 

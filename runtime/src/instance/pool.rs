@@ -40,7 +40,8 @@ impl PoolKey {
 
 /// All warm instances of the server.
 pub struct Pools {
-    cache: Cache<PoolKey, Arc<Pool>>,
+    /// The keys are the server's own: no stranger can choose them to collide.
+    cache: Cache<PoolKey, Arc<Pool>, foldhash::fast::RandomState>,
     factory: Factory,
     /// Places for instances, idle and busy together.
     slots: Arc<Semaphore>,
@@ -102,7 +103,7 @@ impl Pools {
                     pool.idle.close();
                 }
             })
-            .build();
+            .build_with_hasher(foldhash::fast::RandomState::default());
         let slots = Arc::new(Semaphore::new(bounds.live as usize));
         Arc::new(Self { cache, factory, slots, provisioned: Mutex::default() })
     }

@@ -61,7 +61,7 @@ impl Pipeline {
                 }
             }
         }
-        let key = PoolKey::new(admission.deployment.version, function);
+        let key = PoolKey::new(admission.live.deployment.version, function);
         let lease = self.pools.lease(key, function, &invocation).await?;
         Ok(invoke::call(lease, admission.entry.as_deref(), &event, invocation).await)
     }
@@ -140,8 +140,7 @@ impl Callee for Callable {
         let (pipeline, live) = (self.pipeline.clone(), self.live.clone());
         Box::pin(async move {
             let called = async {
-                let admission =
-                    pipeline.gates.admit(live.deployment.clone(), &live.gate, &name, Origin::Function).await?;
+                let admission = pipeline.gates.admit(live, &name, Origin::Function).await?;
                 let parameters = admission.function.parameters.as_deref();
                 let event = event_of(&arguments, parameters).map_err(|message| {
                     RequestError::new(http::StatusCode::BAD_REQUEST, "bad_arguments", format!("`{name}`: {message}"))

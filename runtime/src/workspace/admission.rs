@@ -1,6 +1,7 @@
 //! Who may run now: invocations of a workspace and of the server, counted, with permits that come back by themselves.
 
-use crate::deployment::{Deployment, Function, Program};
+use super::registry::Live;
+use crate::deployment::{Function, Program};
 use crate::interpreters::Language;
 use crate::limits::ServerLimits;
 use crate::routing::Name;
@@ -17,10 +18,6 @@ pub struct Gate {
     limit: u32,
 }
 
-/// A place inside a gate.
-#[derive(Debug)]
-struct Place(Arc<Gate>);
-
 impl Gate {
     pub fn new(limit: u32) -> Arc<Self> {
         Arc::new(Self { inside: AtomicU32::new(0), limit })
@@ -31,16 +28,14 @@ impl Gate {
         self.inside.load(Ordering::Relaxed)
     }
 
-    fn try_enter(self: &Arc<Self>) -> Option<Place> {
+    /// Whether there was a place; whoever has it calls [`Self::leave`].
+    fn enter(&self) -> bool {
         let more = |inside: u32| (inside < self.limit).then_some(inside + 1);
-        self.inside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Place(self.clone()))
+        self.inside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.inside.fetch_sub(1, Ordering::Relaxed);
+    fn leave(&self) {
+        self.inside.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -51,14 +46,22 @@ pub struct Gates {
     python: Option<Arc<Semaphore>>,
 }
 
-/// An invocation that may run: the function it goes to, and its places, held until it is dropped.
+/// An invocation that may run: the function it goes to, and its places in the workspace's gate and in the server's, held
+/// until it is dropped.
 #[derive(Debug)]
 pub struct Admission {
-    pub deployment: Arc<Deployment>,
+    pub live: Arc<Live>,
     pub function: Arc<Function>,
     pub entry: Option<String>,
-    _places: (Place, Place),
-    _python: Option<OwnedSemaphorePermit>,
+    server: Arc<Gate>,
+    python: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.live.gate.leave();
+        self.server.leave();
+    }
 }
 
 /// Where a call comes from.
@@ -111,13 +114,8 @@ impl Gates {
     /// Admits an invocation of a function by the name that the caller used. Refuses at once where there is no place;
     /// waits only for a turn among Python's, where the settings bound them and the call comes from outside: a function
     /// that calls another holds a turn already.
-    pub async fn admit(
-        &self,
-        deployment: Arc<Deployment>,
-        workspace: &Arc<Gate>,
-        called: &str,
-        origin: Origin,
-    ) -> Result<Admission, AdmissionError> {
+    pub async fn admit(&self, live: Arc<Live>, called: &str, origin: Origin) -> Result<Admission, AdmissionError> {
+        let deployment = &live.deployment;
         let Some((function, entry)) = deployment.resolve(called) else {
             return Err(AdmissionError::NoFunction {
                 workspace: deployment.workspace.clone(),
@@ -131,21 +129,24 @@ impl Gates {
             });
         }
         let (function, entry) = (function.clone(), entry.map(str::to_string));
-        let in_workspace = workspace.try_enter().ok_or_else(|| AdmissionError::WorkspaceBusy {
-            workspace: deployment.workspace.clone(),
-            limit: workspace.limit,
-        })?;
-        let in_server = self.server.try_enter().ok_or(AdmissionError::ServerBusy)?;
-        let is_python = matches!(function.program, Program::Source { language: Language::Python, .. });
-        let python = match self.python.as_ref().filter(|_| is_python && origin == Origin::Outside) {
-            Some(turns) => {
-                let patience = function.grants.limits.timeout;
-                let turn = tokio::time::timeout(patience, turns.clone().acquire_owned()).await;
-                Some(turn.ok().and_then(Result::ok).ok_or(AdmissionError::ServerBusy)?)
-            }
-            None => None,
-        };
-        Ok(Admission { deployment, function, entry, _places: (in_workspace, in_server), _python: python })
+        if !live.gate.enter() {
+            return Err(AdmissionError::WorkspaceBusy {
+                workspace: deployment.workspace.clone(),
+                limit: live.gate.limit,
+            });
+        }
+        if !self.server.enter() {
+            live.gate.leave();
+            return Err(AdmissionError::ServerBusy);
+        }
+        let mut admission = Admission { live, function, entry, server: self.server.clone(), python: None };
+        let is_python = matches!(admission.function.program, Program::Source { language: Language::Python, .. });
+        if let Some(turns) = self.python.as_ref().filter(|_| is_python && origin == Origin::Outside) {
+            let patience = admission.function.grants.limits.timeout;
+            let turn = tokio::time::timeout(patience, turns.clone().acquire_owned()).await;
+            admission.python = Some(turn.ok().and_then(Result::ok).ok_or(AdmissionError::ServerBusy)?);
+        }
+        Ok(admission)
     }
 }
 
@@ -156,13 +157,12 @@ mod tests {
     #[test]
     fn a_gate_lets_in_as_many_as_its_bound_and_again_when_they_left() {
         let gate = Gate::new(2);
-        let first = gate.try_enter();
-        let second = gate.try_enter();
-        assert!(first.is_some() && second.is_some());
-        assert!(gate.try_enter().is_none());
-        drop(first);
-        assert!(gate.try_enter().is_some());
-        drop(second);
+        assert!(gate.enter() && gate.enter());
+        assert!(!gate.enter());
+        gate.leave();
+        assert!(gate.enter());
+        gate.leave();
+        gate.leave();
         assert_eq!(gate.inside(), 0);
     }
 }

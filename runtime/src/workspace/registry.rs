@@ -41,7 +41,7 @@ pub struct Registry {
 /// A workspace as it serves.
 #[derive(Debug)]
 pub struct Live {
-    pub deployment: Arc<Deployment>,
+    pub deployment: Deployment,
     pub gate: Arc<Gate>,
 }
 
@@ -178,7 +178,7 @@ impl Registry {
         let name = deployment.workspace.clone();
         let gate =
             self.known(&name).map_or_else(|| Gate::new(self.limits.workspace_concurrency), |lasting| lasting.gate);
-        let live = Arc::new(Live { deployment: Arc::new(deployment), gate });
+        let live = Arc::new(Live { deployment, gate });
         self.live.insert(name, live.clone()).await;
         live
     }

@@ -214,7 +214,7 @@ fn tampered_compiled_code_is_made_anew_and_never_loaded() {
     let echo = std::fs::read(&own).expect("a file");
     let other = before.first().expect("an interpreter");
     std::fs::copy(other, &own).expect("a copy");
-    std::fs::copy(other.with_extension("mac"), own.with_extension("mac")).expect("a copy");
+    std::fs::copy(other.with_added_extension("mac"), own.with_added_extension("mac")).expect("a copy");
     let server = Server::start_in(home, &Setup { compiled: Some(&folder), ..Setup::default() });
     assert_eq!(Workspace::named(&server, &name).run("f", json!({ "c": 3 })).result(), json!({ "c": 3 }));
     assert_eq!(std::fs::read(&own).expect("a file").len(), echo.len());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// From top to bottom: a module imports only from those below it. DESIGN's order, with what it leaves open filled in:
 /// `error` stands above all the stages whose errors it knows.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "cli",
     "server",
     "admin",
@@ -24,6 +24,7 @@ const ORDER: [&str; 19] = [
     "context",
     "routing",
     "limits",
+    "cpu",
 ];
 
 /// Names that say nothing about what is inside.
