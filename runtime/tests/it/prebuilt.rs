@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Folders that are no sources; as in `interpreters/build`.
-const LEFT_OUT: [&str; 3] = ["target", "work", "__pycache__"];
+const LEFT_OUT: [&str; 4] = ["target", "work", "__pycache__", "node_modules"];
 
 fn interpreters() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("interpreters")

@@ -422,6 +422,30 @@ pub fn run(compiled: Value) -> Result<Value> {
     Value::checked(unsafe { sys::JS_EvalFunction(context(), compiled.into_raw()) })
 }
 
+/// What was compiled, as bytes: code without its source, with the places that stacks show.
+pub fn bytecode(compiled: &Value) -> Result<Vec<u8>> {
+    let mut length = 0;
+    let flags = (sys::JS_WRITE_OBJ_BYTECODE | sys::JS_WRITE_OBJ_STRIP_SOURCE) as c_int;
+    // SAFETY: QuickJS answers a block of that length, which is copied and given back.
+    unsafe {
+        let bytes = sys::JS_WriteObject(context(), &mut length, compiled.0, flags);
+        if bytes.is_null() {
+            return Err(pending());
+        }
+        let copy = std::slice::from_raw_parts(bytes, length as usize).to_vec();
+        sys::js_free(context(), bytes.cast());
+        Ok(copy)
+    }
+}
+
+/// What [`bytecode`] made, compiled again. Never to be given bytes of anybody else: QuickJS trusts them.
+pub fn from_bytecode(bytes: &'static [u8]) -> Result<Value> {
+    // SAFETY: the bytes are ours and live for good.
+    Value::checked(unsafe {
+        sys::JS_ReadObject(context(), bytes.as_ptr(), bytes.len() as _, sys::JS_READ_OBJ_BYTECODE as c_int)
+    })
+}
+
 /// The exports of a compiled module that has run.
 pub fn namespace(module: &Value) -> Result<Value> {
     // SAFETY: the caller compiled this value as a module, so it points to a module definition.

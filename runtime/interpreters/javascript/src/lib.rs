@@ -13,6 +13,7 @@ mod instance;
 mod invoke;
 mod js;
 mod json;
+mod library;
 mod load;
 mod modules;
 mod natives;

@@ -1,6 +1,7 @@
 //! `load`: from a source to the functions that can be invoked.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind, Form, Loaded, Position, Source};
 use crate::classify::{self, Text};
@@ -50,7 +51,9 @@ thread_local! {
 pub fn load(source: Source) -> Result<Loaded, Failure> {
     failure::remember_source(&source.file, &source.code);
     invoke::forget_invocation();
-    let result = define_functions(&source).map_err(|thrown| failure::thrown(&thrown)).and_then(|()| classify(&source));
+    let text = Text::new(&source.code);
+    let prepared = define_functions(&source).and_then(|()| make_globals(&text));
+    let result = prepared.map_err(|thrown| failure::thrown(&thrown)).and_then(|()| classify(&source, &text));
     tasks::drain();
     tasks::report_rejections();
     reactor::forget(TellHost::Yes);
@@ -68,13 +71,12 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
-fn classify(source: &Source) -> Result<(Form, Program), Failure> {
-    let text = Text::new(&source.code);
+fn classify(source: &Source, text: &Text) -> Result<(Form, Program), Failure> {
     if text.is_empty() {
         return Err(no_handler(source));
     }
     if scan::begins_as_function(&text.masked)
-        && let Ok(compiled) = classify::expression(&text, &source.file)
+        && let Ok(compiled) = classify::expression(text, &source.file)
     {
         let function = js::run(compiled).map_err(|thrown| failure::thrown(&thrown))?;
         if function.is_function() {
@@ -83,17 +85,17 @@ fn classify(source: &Source) -> Result<(Form, Program), Failure> {
         }
     }
     let (parameters, names) = parameters(source);
-    let not_a_body = match classify::body(&text, &source.file, &source.name, &parameters) {
+    let not_a_body = match classify::body(text, &source.file, &source.name, &parameters) {
         Ok(_) if scan::assigns_exports(&text.masked) => {
-            let compiled = classify::commonjs(&text, &source.file, None);
+            let compiled = classify::commonjs(text, &source.file, None);
             return commonjs(source, compiled, None);
         }
         Ok(compiled) => {
             let declared = ["handler", &source.name]
                 .into_iter()
-                .find(|name| json::is_identifier(name) && classify::is_script_declaring(&text, name));
+                .find(|name| json::is_identifier(name) && classify::is_script_declaring(text, name));
             if let Some(name) = declared {
-                let compiled = classify::commonjs(&text, &source.file, Some(name));
+                let compiled = classify::commonjs(text, &source.file, Some(name));
                 return commonjs(source, compiled, Some(name));
             }
             let function = js::run(compiled).map_err(|thrown| failure::thrown(&thrown))?;
@@ -111,8 +113,8 @@ fn classify(source: &Source) -> Result<(Form, Program), Failure> {
     if !scan::has_word(&text.masked, "import") && !scan::has_word(&text.masked, "export") {
         return Err(failure::syntax(&not_a_body));
     }
-    match classify::module(&text, &source.file) {
-        Ok(compiled) => module(source, &text, compiled),
+    match classify::module(text, &source.file) {
+        Ok(compiled) => module(source, text, compiled),
         Err(thrown) if scan::looks_like_module(&text.masked) => Err(module_failure(source, &thrown)),
         Err(_) => Err(failure::syntax(&not_a_body)),
     }
@@ -237,6 +239,13 @@ pub fn forget() {
 fn define_functions(source: &Source) -> js::Result<()> {
     let names = Value::array(source.functions.iter().map(|name| Value::string(name)));
     natives::internal("defineFunctions")?.call(&Value::UNDEFINED, &[&names]).map(drop)
+}
+
+/// Makes the globals of the library that the source mentions: so they stand in the image, and no fork makes them.
+fn make_globals(text: &Text) -> js::Result<()> {
+    let words: BTreeSet<&str> = scan::words(&text.masked).map(|(_, word)| word).collect();
+    let words = Value::array(words.into_iter().map(Value::string));
+    natives::internal("makeGlobals")?.call(&Value::UNDEFINED, &[&words]).map(drop)
 }
 
 fn unsettled(unsettled: Unsettled) -> Failure {

@@ -5,7 +5,7 @@ use std::ptr::null_mut;
 
 use crate::host::files;
 use crate::js::{self, Opaque, Thrown, Value, context, sys};
-use crate::natives;
+use crate::{library, natives};
 
 pub fn start() {
     // SAFETY: the loader has the type that QuickJS asks for and needs no opaque pointer.
@@ -15,10 +15,12 @@ pub fn start() {
 /// A module by its name; none where there is no such module.
 fn find(name: &str) -> Option<js::Result<Value>> {
     match name {
+        // What is behind the globals is not an interface.
+        name if name.starts_with("thimble:") => None,
         "thimble" => Some(natives::internal("thimble")),
         "fs" | "node:fs" => Some(files::module()),
         "fs/promises" | "node:fs/promises" => Some(files::module().and_then(|fs| fs.get("promises"))),
-        _ => None,
+        name => library::find(name),
     }
 }
 

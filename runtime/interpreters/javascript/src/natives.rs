@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_int};
 
 use crate::js::{self, Goal, Result, Value, context, sys};
-use crate::{host, instance, json, modules, tasks};
+use crate::{host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
-const BOOT: [(&str, &str); 10] = [
+const BOOT: [(&str, &str); 11] = [
     ("thimble:inspect.js", include_str!("../boot/inspect.js")),
     ("thimble:console.js", include_str!("../boot/console.js")),
     ("thimble:timers.js", include_str!("../boot/timers.js")),
@@ -19,6 +19,7 @@ const BOOT: [(&str, &str); 10] = [
     ("thimble:files.js", include_str!("../boot/files.js")),
     ("thimble:process.js", include_str!("../boot/process.js")),
     ("thimble:workspace.js", include_str!("../boot/workspace.js")),
+    ("thimble:lazy.js", include_str!("../boot/lazy.js")),
 ];
 
 /// The arguments of a native call.
@@ -62,15 +63,26 @@ pub fn boot() {
     ok(math.set("random", function("random", |_| Ok(Value::number(instance::next_random())))));
     // A function body asks for it as a module does; both get the same answer.
     ok(Value::global().set("require", function("require", |arguments| modules::require(&arguments.text(0)?))));
+    // What the library asks for is the library's, whatever files a function brings.
+    ok(host.set("require", function("require", |arguments| {
+        let name = arguments.text(0)?;
+        library::find(&name).unwrap_or_else(|| Err(modules::not_found(&name)))
+    })));
+    library::shelve();
     for (file, code) in BOOT {
         let function = ok(js::compile(code, file, 1, Goal::Script).and_then(js::run));
         ok(function.call(&Value::UNDEFINED, &[&host]));
     }
 }
 
+/// The object that boot JavaScript and library share: the natives, and what each file puts there for the others.
+pub fn host() -> Value {
+    HOST.with_borrow(Clone::clone)
+}
+
 /// A member of the boot JavaScript's `host` object.
 pub fn internal(name: &str) -> Result<Value> {
-    HOST.with_borrow(Clone::clone).get(name)
+    host().get(name)
 }
 
 /// A value as `console.log` shows it inside an object.
@@ -119,7 +131,7 @@ unsafe extern "C" fn trampoline(
 }
 
 /// Boot code that fails is a defect of the build, which then stops here.
-fn ok<T>(result: Result<T>) -> T {
+pub fn ok<T>(result: Result<T>) -> T {
     match result {
         Ok(value) => value,
         Err(js::Thrown(value)) => {
