@@ -63,6 +63,13 @@ pub enum Program {
     Upload(Arc<Upload>),
 }
 
+impl Program {
+    /// Whether it takes an HTTP request as it is, instead of an event.
+    pub fn speaks_http(&self) -> bool {
+        matches!(self, Self::Upload(upload) if matches!(upload.kind, upload::UploadKind::Http(_)))
+    }
+}
+
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -14,6 +14,7 @@ mod http;
 pub mod linker;
 pub mod log;
 pub mod memory;
+pub mod output;
 pub mod reactor;
 pub mod secrets;
 pub mod turn;
@@ -61,6 +62,8 @@ pub struct Invocation {
     pub log: Arc<log::Log>,
     /// How this invocation calls other functions. None while a function is being loaded.
     pub callee: Option<Arc<dyn functions::Callee>>,
+    /// Where the function may answer before it ends; none where the caller takes one whole result.
+    pub output: Option<Arc<output::Output>>,
 }
 
 impl Invocation {
@@ -73,6 +76,7 @@ impl Invocation {
             caller: None,
             log: Arc::new(log::Log::new(limits.log_size)),
             callee: None,
+            output: None,
         }
     }
 }

@@ -221,6 +221,8 @@ pub const MAX_CONNECTIONS: usize = 20_000;
 pub const HEAD_SIZE: usize = 64 * 1024;
 /// Headers of a request: hyper's own bound, named here because the error speaks of it.
 pub const MAX_HEADERS: usize = 100;
+/// From the client's end to the end of the function that was streaming to it: for its `finally` blocks.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(1);
 /// From SIGTERM to the end, whatever still runs.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 

@@ -299,7 +299,7 @@ pub enum Made {
 
 /// The top level runs for all later invocations: it sees neither this one's secrets nor other functions.
 fn loading(invocation: &Invocation) -> Invocation {
-    Invocation { callee: None, ..invocation.clone() }
+    Invocation { callee: None, output: None, ..invocation.clone() }
 }
 
 impl Lease {

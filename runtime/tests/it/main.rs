@@ -20,4 +20,5 @@ mod microservice;
 mod prebuilt;
 mod python;
 mod server;
+mod streams;
 mod tidy;

@@ -278,6 +278,13 @@
     500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
   };
 
+  // The bytes of a body that is there already, null where there is none, undefined while it is still to come.
+  host.bufferedBody = (message) => {
+    const body = copyOf(message);
+    return body.isNull ? null : body.buffered ?? undefined;
+  };
+  host.Response = Response;
+
   define("Headers", Headers);
   define("Request", Request);
   define("Response", Response);

@@ -31,9 +31,11 @@
   };
 
   // What a source mentions is made when it is loaded: then it stands in the image, and no fork makes it again.
+  const ANSWERS = new Set(["yield", "Response", "ReadableStream", "fetch", "waitUntil"]);
   host.makeGlobals = (words) => {
     for (const word of words) {
       if (modules.has(word)) void globalThis[word];
+      if (ANSWERS.has(word)) require("thimble:answer");
     }
   };
 })

@@ -2,6 +2,7 @@
 
 pub mod files;
 mod network;
+pub mod output;
 mod text;
 mod workspace;
 
@@ -12,7 +13,7 @@ use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
 use crate::{failure, instance, invoke, reactor};
 
-pub const NATIVES: [(&str, Native); 35] = [
+pub const NATIVES: [(&str, Native); 41] = [
     ("log", write_log),
     ("invocation", invocation),
     ("remaining", |_| Ok(Value::number(context::remaining_ms() as f64))),
@@ -47,6 +48,12 @@ pub const NATIVES: [(&str, Native); 35] = [
     ("read", network::read),
     ("chunk", network::chunk),
     ("close", network::close),
+    ("wanted", output::wanted),
+    ("begin", output::begin),
+    ("write", output::write),
+    ("written", output::written),
+    ("end", output::end),
+    ("noteWaiting", output::note_waiting),
     ("memory", |_| Ok(Value::number(core::arch::wasm32::memory_size(0) as f64 * 65536.0))),
 ];
 

@@ -44,11 +44,6 @@ pub fn find(name: &str) -> Option<Result<Value>> {
     found.map(|(name, bytes)| exports(name, bytes))
 }
 
-/// The names of all modules that `import` and `require` know.
-pub fn names() -> Vec<&'static str> {
-    SHELF.with_borrow(|shelf| shelf.iter().map(|(name, _)| *name).collect())
-}
-
 fn exports(name: &'static str, bytes: &'static [u8]) -> Result<Value> {
     let loaded = LOADED.with_borrow(|loaded| loaded.get(name).cloned());
     if let Some(module) = loaded {

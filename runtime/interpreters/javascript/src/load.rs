@@ -29,6 +29,8 @@ pub enum Shape {
     Event,
     /// `(event, context, callback)`
     Callback,
+    /// `(request, env, context)`, which answers a `Response`.
+    Fetch,
     /// A function body: properties of the event, then what it has not named itself of `event` and `context`.
     Body,
 }
@@ -176,7 +178,14 @@ fn exported(source: &Source, exports: &Value, text: Option<&Text>) -> js::Result
     if exports.is_function() {
         program.handler = Some(Handler::new(exports.clone(), Value::UNDEFINED));
     }
-    let mut names = if exports.is_object() { js::keys(exports)? } else { Vec::new() };
+    if text.is_none() && !exports.is_function() && exports.is_object() && exports.get("fetch")?.is_function() {
+        default_export(exports, &mut program)?;
+    }
+    let mut names = if exports.is_object() && program.handler.as_ref().is_none_or(|it| it.shape != Shape::Fetch) {
+        js::keys(exports)?
+    } else {
+        Vec::new()
+    };
     if let Some(text) = text {
         // A namespace lists its names by the alphabet; they are wanted as the source has them.
         let place = |name: &str| scan::words(&text.masked).find(|(_, word)| *word == name).map(|(at, _)| at);
@@ -199,11 +208,17 @@ fn exported(source: &Source, exports: &Value, text: Option<&Text>) -> js::Result
     Ok(program)
 }
 
-/// `export default`: a function, or an object with a function `handler`, whose other functions are entries.
+/// `export default`: a function, an object with `fetch`, or one with a function `handler`, whose other functions are entries.
 fn default_export(value: &Value, program: &mut Program) -> js::Result<()> {
     if value.is_function() {
         program.handler.get_or_insert_with(|| Handler::new(value.clone(), Value::UNDEFINED));
     } else if value.is_object() {
+        // An app of a framework has many functions besides, which are not meant to be called from outside.
+        let fetch = value.get("fetch")?;
+        if fetch.is_function() && !value.get("handler")?.is_function() {
+            program.handler.get_or_insert(Handler { function: fetch, this: value.clone(), shape: Shape::Fetch });
+            return Ok(());
+        }
         for name in js::keys(value)? {
             let function = value.get(&name)?;
             if !function.is_function() {
