@@ -39,13 +39,9 @@ pub struct Placement {
     place: Mutex<Option<Place>>,
 }
 
-/// No image can be taken.
+/// A top level has changed more memory than an image may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CaptureError {
-    /// The kernel cannot tell which pages were written.
-    Unknown,
-    TooLarge,
-}
+pub struct TooLarge;
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -97,31 +93,33 @@ impl Placement {
     }
 
     /// What the guest has changed. The store is the proof that the guest does not run meanwhile.
-    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Result<Captured, CaptureError> {
-        let place = (*self.place()).ok_or(CaptureError::Unknown)?;
+    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Result<Captured, TooLarge> {
+        let place = (*self.place()).expect("an instance has its memory for as long as its store is there");
         let mut captured = Captured { size: place.size, number, indices: Vec::new(), pages: Vec::new() };
         let start = place.start.as_ptr() as usize;
-        let known = written(start, start + place.size, |from, to| {
-            for address in (from..to).step_by(*PAGE) {
-                let index = (address - start) / *PAGE;
-                // SAFETY: the page is within the memory, which lives while the place is set, and nobody writes to it.
-                let now = unsafe { std::slice::from_raw_parts(address as *const u8, *PAGE) };
-                let same = match self.image.page(index) {
-                    Some(before) => now == before,
-                    None => now.iter().all(|byte| *byte == 0),
-                };
-                // What is over the bound is not copied: a top level must not fill the server's own memory.
-                if !same && captured.pages.len() < limits::MAX_IMAGE.as_usize() {
-                    captured.indices.push(index as u32);
-                    captured.pages.extend_from_slice(now);
-                }
-            }
-        });
-        match known {
-            false => Err(CaptureError::Unknown),
-            true if captured.pages.len() >= limits::MAX_IMAGE.as_usize() => Err(CaptureError::TooLarge),
-            true => Ok(captured),
+        let mut rows = Vec::new();
+        if !written(start, start + place.size, |from, to| rows.push((from, to))) {
+            // Any page may have been written; to read them all takes longer, and says the same.
+            rows = vec![(start, start + place.size)];
         }
+        for address in rows.into_iter().flat_map(|(from, to)| (from..to).step_by(*PAGE)) {
+            let index = (address - start) / *PAGE;
+            // SAFETY: the page is within the memory, which lives while the place is set, and nobody writes to it.
+            let now = unsafe { std::slice::from_raw_parts(address as *const u8, *PAGE) };
+            let same = match self.image.page(index) {
+                Some(before) => now == before,
+                None => now.iter().all(|byte| *byte == 0),
+            };
+            if !same {
+                // A top level must not fill the server's own memory, nor keep a thread busy for what is then not kept.
+                if captured.pages.len() >= limits::MAX_IMAGE.as_usize() {
+                    return Err(TooLarge);
+                }
+                captured.indices.push(index as u32);
+                captured.pages.extend_from_slice(now);
+            }
+        }
+        Ok(captured)
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Place>> {
@@ -302,6 +300,7 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::super::image::Base;
+    use super::super::pages::BLIND;
     use super::super::stacks::Stacks;
     use super::super::{Metering, Origin, config};
     use super::*;
@@ -445,6 +444,43 @@ mod tests {
             assert_eq!(fork.call("get", &[much - 1]).unwrap(), 7);
         }
         assert_eq!(free(&image), 1);
+    }
+
+    #[test]
+    fn a_kernel_that_cannot_tell_what_was_written_gives_the_same_images() {
+        let (engine, blank) = (engine(), blank());
+        let mut fork = Fork::of(&engine, &blank);
+        fork.call("grow", &[1]).unwrap();
+        // Two that differ, of the base and of what was added; one that was written and is as it was.
+        for (at, value) in [(5, 77), (2 * WASM_PAGE + 9, 88), (WASM_PAGE, 0)] {
+            fork.call("put", &[at, value]).unwrap();
+        }
+        let told = fork.placement.capture(&mut fork.store, 0).unwrap();
+        BLIND.set(true);
+        let compared = fork.placement.capture(&mut fork.store, 0).unwrap();
+        let image = Image::new(blank.base.clone(), &compared).unwrap();
+        for _ in 0..3 {
+            let mut fork = Fork::of(&engine, &image);
+            assert_eq!((fork.call("get", &[5]).unwrap(), fork.call("get", &[2 * WASM_PAGE + 9]).unwrap()), (77, 88));
+            fork.call("fill", &[0, WASM_PAGE]).unwrap();
+        }
+        assert_eq!(free(&image), 1, "a slot is put back without knowing what was written");
+        BLIND.set(false);
+        assert_eq!(told.indices.len(), 2);
+        assert_eq!(told, compared);
+    }
+
+    #[test]
+    fn what_differs_in_more_than_an_image_holds_is_none() {
+        let (engine, blank) = (engine(), blank());
+        let mut fork = Fork::of(&engine, &blank);
+        let most = limits::MAX_IMAGE.as_usize() as i32;
+        fork.call("grow", &[most / WASM_PAGE]).unwrap();
+        fork.call("fill", &[0, most]).unwrap();
+        let captured = fork.placement.capture(&mut fork.store, 0).unwrap();
+        assert_eq!(captured.pages.len(), most as usize);
+        fork.call("put", &[most, 1]).unwrap();
+        assert_eq!(fork.placement.capture(&mut fork.store, 0), Err(TooLarge));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::deployment::Function;
 use crate::deployment::document::{Document, StoredImage};
 use crate::engine::image::{Captured, Image, ImageError};
-use crate::engine::slots::CaptureError;
+use crate::engine::slots::TooLarge;
 use crate::interpreters::{Interpreter, Language};
 use crate::limits;
 use crate::routing::Name;
@@ -30,8 +30,6 @@ pub enum NoImage {
     TooLarge,
     #[error("components are instantiated anew, which needs no image")]
     Component,
-    #[error("this kernel cannot tell which pages were written; instances run the top level each")]
-    Kernel,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,12 +49,9 @@ impl NoImage {
     }
 }
 
-impl From<CaptureError> for NoImage {
-    fn from(error: CaptureError) -> Self {
-        match error {
-            CaptureError::Unknown => Self::Kernel,
-            CaptureError::TooLarge => Self::TooLarge,
-        }
+impl From<TooLarge> for NoImage {
+    fn from(_: TooLarge) -> Self {
+        Self::TooLarge
     }
 }
 
