@@ -20,10 +20,10 @@ use crate::host_api::bindings::exports::thimble::runtime::guest;
 use crate::host_api::bindings::function::Function as Handler;
 use crate::host_api::turn::Turns;
 use crate::host_api::{Invocation, State};
-use crate::interpreters::{InterpreterError, Interpreters, Language};
+use crate::interpreters::{self, InterpreterError, Interpreters, Language};
 use crate::limits;
 use failure::Failure;
-use images::{Images, NoImage};
+use images::{Images, NewImage, NoImage};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -138,8 +138,7 @@ impl Factory {
         invocation: Invocation,
         slot: OwnedSemaphorePermit,
     ) -> Result<Loaded, StartError> {
-        self.interpreters.prepare(language, metering).await.map_err(StartError::Interpreter)?;
-        let interpreter = self.interpreters.get(language, metering).map_err(StartError::Interpreter)?;
+        let interpreter = self.interpreter(language, metering).await?;
         let placement = Placement::new(interpreter.blank.clone());
         let mut store = self.store(function, interpreter.code.engine())?;
         let deadline = invocation.deadline;
@@ -178,19 +177,36 @@ impl Factory {
         let Program::Source { language, metering, .. } = &function.program else {
             return Ok(Err(self.load(function, invocation, slot).await?.instance));
         };
-        self.interpreters.prepare(*language, *metering).await.map_err(StartError::Interpreter)?;
-        let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
+        let interpreter = self.interpreter(*language, *metering).await?;
         if let Some(image) = self.images.load(function, *language, interpreter).await {
             return Ok(Ok(image));
         }
         let loaded = self.load(function, invocation, slot).await?;
         let Ok(captured) = loaded.image else { return Ok(Err(loaded.instance)) };
-        let image = Image::new(interpreter.base.clone(), &captured);
-        let image = image.map_err(|error| StartError::Host(wasmtime::Error::msg(error.to_string())))?;
-        if let Err(error) = self.images.keep(function, *language, &captured).await {
+        let NewImage { image, stored, content } = self.make_image(function, captured).await?;
+        if let Err(error) = self.images.keep(function, stored, content).await {
             tracing::warn!(%error, "an image that was made anew could not be stored");
         }
         Ok(Ok(image))
+    }
+
+    /// Puts an image together that was just taken of a function.
+    pub async fn make_image(&self, function: &Function, captured: Captured) -> Result<NewImage, StartError> {
+        let Program::Source { language, metering, .. } = &function.program else {
+            return Err(StartError::Host(wasmtime::Error::msg("components have no image")));
+        };
+        let base = self.interpreter(*language, *metering).await?.base.clone();
+        let made = self.images.make(function, *language, base, captured).await;
+        made.map_err(|error| StartError::Host(error.into()))
+    }
+
+    async fn interpreter(
+        &self,
+        language: Language,
+        metering: Metering,
+    ) -> Result<&interpreters::Interpreter, StartError> {
+        self.interpreters.prepare(language, metering).await.map_err(StartError::Interpreter)?;
+        self.interpreters.get(language, metering).map_err(StartError::Interpreter)
     }
 
     /// An instance as it stood when the image was taken. Nothing runs in it yet.

@@ -187,6 +187,9 @@ pub const KEPT_MEMORY: usize = 3 << 20;
 /// What a top level may change of its interpreter's memory for an image to be kept of it: the server holds it in memory
 /// while its function is called, and three times for a moment at the deploy.
 pub const MAX_IMAGE: ByteSize = ByteSize::mib(48);
+/// Beyond it, an image is put together, encoded and hashed off the executor's threads: 1 MiB takes less than a guest's
+/// slice of 2 ms, and nearly all images are smaller.
+pub const LARGE_IMAGE: ByteSize = ByteSize::mib(1);
 /// Engines for the interpreters, with compiled code of their own: on disk and in the page cache it is there once.
 pub const MAX_REPLICAS: usize = 8;
 /// Slots of one image that wait to be used again, for each CPU. Each may hold [`KEPT_MEMORY`], for ten seconds.

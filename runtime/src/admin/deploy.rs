@@ -4,10 +4,9 @@ use super::Admin;
 use crate::deployment::document::{Document, StoredFunction, StoredImage};
 use crate::deployment::upload::UploadKind;
 use crate::deployment::{Deployment, Function, Program, Shape};
-use crate::engine::image::{Captured, Image};
 use crate::error::RequestError;
 use crate::host_api::Invocation;
-use crate::instance::images::NoImage;
+use crate::instance::images::{NewImage, NoImage};
 use crate::instance::pool::{Made, PoolKey};
 use crate::instance::{Loaded, StartError};
 use crate::routing::Name;
@@ -176,31 +175,19 @@ impl Admin {
             }
         };
         drop(instance);
-        let (image, stored) = self.image(function, &captured)?;
-        Ok(BuiltFunction { name, shape, made: Some(Made::Image(image)), stored: Some(stored), no_image: None })
-    }
-
-    fn image(&self, function: &Function, captured: &Captured) -> Result<(Arc<Image>, Stored), RequestError> {
-        let factory = self.pipeline.pools.factory();
-        let Program::Source { language, metering, .. } = &function.program else {
-            return Err(RequestError::internal(&NoImage::Component));
-        };
-        let interpreter = factory.interpreters.get(*language, *metering);
-        let interpreter = interpreter.map_err(|error| RequestError::internal(&error))?;
-        let image = Image::new(interpreter.base.clone(), captured).map_err(|error| RequestError::internal(&error))?;
-        Ok((image, factory.images.describe(function, *language, captured)))
+        let NewImage { image, stored, content } = factory.make_image(function, captured).await?;
+        let stored = Some((stored, content));
+        Ok(BuiltFunction { name, shape, made: Some(Made::Image(image)), stored, no_image: None })
     }
 }
-
-/// An image as it is stored, and its content.
-type Stored = (StoredImage, Arc<[u8]>);
 
 /// A function whose top level has run.
 struct BuiltFunction {
     name: Name,
     shape: Shape,
     made: Option<Made>,
-    stored: Option<Stored>,
+    /// Its image as it is stored, and the content.
+    stored: Option<(StoredImage, Arc<[u8]>)>,
     no_image: Option<NoImage>,
 }
 
