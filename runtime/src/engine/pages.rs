@@ -1,8 +1,10 @@
 //! Pages of the host's memory: files mapped for reading, and which pages of a mapping were written.
 
 use rustix::fd::AsFd;
+use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::ptr::{NonNull, null_mut};
@@ -44,6 +46,17 @@ impl Drop for Mapping {
             // SAFETY: the mapping is ours, and no borrow of it is left.
             let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length) };
         }
+    }
+}
+
+/// Has the kernel give a mapping's memory page by page: where it hands out 2 MiB unasked, a guest that writes one byte
+/// would take them all.
+pub(super) fn small_pages(start: *mut c_void, length: usize) -> io::Result<()> {
+    // SAFETY: it changes how the memory is backed, and not what it holds.
+    match unsafe { rustix::mm::madvise(start, length, Advice::LinuxNoHugepage) } {
+        // A kernel without huge pages does not know the advice.
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -89,7 +102,7 @@ unsafe impl Ioctl for &mut ScanArgument {
         opcode::read_write::<ScanArgument>(b'f', 16)
     }
 
-    fn as_ptr(&mut self) -> *mut std::ffi::c_void {
+    fn as_ptr(&mut self) -> *mut c_void {
         std::ptr::from_mut::<ScanArgument>(self).cast()
     }
 

@@ -9,7 +9,7 @@
 //! faulted in for that: a kernel that does neither lets threads fork side by side.
 
 use super::image::{Captured, Image};
-use super::pages::{PAGE, written};
+use super::pages::{PAGE, small_pages, written};
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::cell::RefCell;
@@ -216,8 +216,10 @@ impl Slot {
                     slot.map_file(at, length, &delta.file, offset as u64)?;
                 }
             }
-            slot.copy_scattered(image);
         }
+        // Each mapping began anew with what the kernel does by itself, and none of them is written to yet.
+        small_pages(slot.at(0), reserved)?;
+        slot.copy_scattered(image);
         Ok(slot)
     }
 
@@ -255,8 +257,10 @@ impl Slot {
     fn reset(&mut self, image: &Image, size: usize) -> io::Result<()> {
         if size > self.mapped {
             let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+            let (grown, length) = (self.at(self.mapped), size - self.mapped);
             // SAFETY: it is within the slot, to which nobody holds a reference any more.
-            unsafe { rustix::mm::mmap_anonymous(self.at(self.mapped), size - self.mapped, ProtFlags::empty(), flags)? };
+            unsafe { rustix::mm::mmap_anonymous(grown, length, ProtFlags::empty(), flags)? };
+            small_pages(grown, length)?;
         }
         let start = self.start.as_ptr() as usize;
         let mut copied = 0;
@@ -444,6 +448,42 @@ mod tests {
             assert_eq!(fork.call("get", &[much - 1]).unwrap(), 7);
         }
         assert_eq!(free(&image), 1);
+    }
+
+    /// Whether the kernel was told, for all mappings of the slot, to give memory page by page.
+    fn has_small_pages(fork: &Fork) -> bool {
+        #[expect(clippy::disallowed_methods, reason = "the process's own mappings, which have no folder")]
+        let mappings = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let (mut inside, mut flags) = (false, Vec::new());
+        let start = fork.placement.place().unwrap().start.as_ptr() as usize;
+        for line in mappings.lines() {
+            let range = line.split_whitespace().next().and_then(|word| word.split_once('-'));
+            if let Some(Ok(from)) = range.map(|(from, _)| usize::from_str_radix(from, 16)) {
+                inside = (start..start + (4 << 30)).contains(&from);
+            } else if let Some(of_mapping) = line.strip_prefix("VmFlags:").filter(|_| inside) {
+                flags.push(of_mapping.to_owned());
+            }
+        }
+        assert!(flags.len() > 1, "memory and guard");
+        flags.iter().all(|flags| flags.split_whitespace().any(|flag| flag == "nh"))
+    }
+
+    #[test]
+    fn the_kernel_gives_memory_page_by_page() {
+        #[expect(clippy::disallowed_methods, reason = "the kernel's own folder")]
+        if std::fs::read("/sys/kernel/mm/transparent_hugepage/enabled").is_err() {
+            return;
+        }
+        let (engine, blank) = (engine(), blank());
+        for _ in 0..2 {
+            let mut fork = Fork::of(&engine, &blank);
+            assert!(has_small_pages(&fork), "mapped");
+            fork.call("grow", &[5]).unwrap();
+            assert!(has_small_pages(&fork), "grown");
+        }
+        let mut first = Fork::of(&engine, &blank);
+        first.call("put", &[5, 77]).unwrap();
+        assert!(has_small_pages(&Fork::of(&engine, &first.capture())), "forked");
     }
 
     #[test]
