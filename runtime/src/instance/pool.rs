@@ -242,6 +242,7 @@ impl Pools {
     pub fn shrink(&self) {
         self.cache.run_pending_tasks();
         self.factory.engines.trim();
+        self.factory.interpreters.trim();
         for (key, pool) in &self.cache {
             if pool.drop_surplus() {
                 self.cache.insert(*key, pool);

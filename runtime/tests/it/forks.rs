@@ -340,6 +340,32 @@ fn an_image_that_was_damaged_is_made_anew() {
     assert_eq!(Workspace::named(&server, &name).result("js"), after);
 }
 
+/// Waits until something is so, and fails where it takes longer.
+#[track_caller]
+fn within(time: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < time, "{what}: not within {time:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_functions_were_loaded_into_is_given_back() {
+    let server = Server::start("");
+    // Memories of interpreters, as guests write to them.
+    let slots = || {
+        let mappings = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).expect("its mappings");
+        mappings.lines().filter(|line| line.contains(" rw-p ") && line.ends_with(".memory")).count()
+    };
+    assert_eq!(slots(), 0);
+    let workspace = Workspace::on(&server).with(both("workspace"));
+    assert!(slots() >= 2);
+    // Without the workspace, nothing is left but what its functions were loaded into.
+    workspace.client.delete(&workspace.path("")).expect(204);
+    within(Duration::from_secs(30), "no slot", || slots() == 0);
+}
+
 #[test]
 fn provisioned_instances_are_ready_also_after_a_restart() {
     let idle = |server: &Server| -> u64 {
