@@ -37,6 +37,8 @@ pub(super) struct Slot {
 pub struct Placement {
     image: Arc<Image>,
     place: Mutex<Option<Place>>,
+    /// Why there is no memory: wasmtime passes on the text of it only.
+    refused: Mutex<Option<io::Error>>,
 }
 
 /// A top level has changed more memory than an image may hold.
@@ -72,19 +74,23 @@ thread_local! {
 
 impl Placement {
     pub fn new(image: Arc<Image>) -> Arc<Self> {
-        Arc::new(Self { image, place: Mutex::new(None) })
+        Arc::new(Self { image, place: Mutex::new(None), refused: Mutex::new(None) })
     }
 
     /// Runs an instantiation, whose memory then comes from this placement's image.
-    pub async fn instantiate<F: Future>(self: &Arc<Self>, instantiation: F) -> F::Output {
+    pub async fn instantiate<T>(
+        self: &Arc<Self>,
+        instantiation: impl Future<Output = wasmtime::Result<T>>,
+    ) -> wasmtime::Result<T> {
         let mut instantiation = pin!(instantiation);
-        std::future::poll_fn(|context| {
+        let instantiated = std::future::poll_fn(|context| {
             NEXT.set(Some(self.clone()));
             let polled: Poll<_> = instantiation.as_mut().poll(context);
             NEXT.take();
             polled
-        })
-        .await
+        });
+        let instantiated = instantiated.await;
+        lock(&self.refused).take().map_or(instantiated, |error| Err(error.into()))
     }
 
     /// Bytes of linear memory.
@@ -123,8 +129,12 @@ impl Placement {
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Place>> {
-        self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.place)
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 // SAFETY: what is handed out is mapped as asked for: accessible up to its size, and nothing but guard from there to the
@@ -143,11 +153,14 @@ unsafe impl MemoryCreator for Slots {
         if size < minimum {
             return Err("the image is smaller than the interpreter's memory".into());
         }
-        let failed = |error: io::Error| format!("no room for a linear memory: {error}");
         let capacity = reserved.ok_or("a linear memory needs a reservation")?.max(size);
         let slot = match placement.image.free.take() {
             Some(slot) => slot,
-            None => Slot::map(&placement.image, size, capacity + guard).map_err(failed)?,
+            None => Slot::map(&placement.image, size, capacity + guard).map_err(|error| {
+                let text = format!("no room for a linear memory: {error}");
+                *lock(&placement.refused) = Some(error);
+                text
+            })?,
         };
         *placement.place() = Some(Place { start: slot.start, size });
         Ok(Box::new(Memory { slot: Some(slot), size, capacity, placement }))

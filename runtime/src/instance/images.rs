@@ -85,9 +85,16 @@ impl Images {
         Ok(NewImage { image, stored: StoredImage { content: hash, interpreter, seal }, content })
     }
 
-    /// The image that was stored for a function, if there is one that can be used.
-    pub async fn load(&self, function: &Function, language: Language, interpreter: &Interpreter) -> Option<Arc<Image>> {
-        let stored = function.image.as_ref().filter(|stored| stored.interpreter == language.fingerprint())?;
+    /// The image that was stored for a function, if there is one that can be used. The error is that it cannot be used now:
+    /// it is sound, and another one in its place would not be the same.
+    pub async fn load(
+        &self,
+        function: &Function,
+        language: Language,
+        interpreter: &Interpreter,
+    ) -> Result<Option<Arc<Image>>, ImageError> {
+        let stored = function.image.as_ref().filter(|stored| stored.interpreter == language.fingerprint());
+        let Some(stored) = stored else { return Ok(None) };
         let read = async {
             if blake3::Hash::from_hex(&stored.seal).ok()
                 != Some(self.seal(function, &stored.interpreter, stored.content))
@@ -100,11 +107,12 @@ impl Images {
             Ok(made.await?)
         };
         match read.await {
-            Ok(image) => Some(image),
+            Ok(image) => Ok(Some(image)),
+            Err(Unusable::Image(error @ (ImageError::Map(_) | ImageError::Stopping))) => Err(error),
             Err(error) => {
                 let grants = &function.grants;
                 tracing::warn!(workspace = %grants.workspace, function = %grants.function, %error, "an image is made anew");
-                None
+                Ok(None)
             }
         }
     }

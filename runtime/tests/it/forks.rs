@@ -1,7 +1,9 @@
 //! Forks: a top level runs once for all instances, what it left is in each of them, and nothing else is.
 
 use crate::client::Workspace;
+use crate::components;
 use crate::server::Server;
+use rustix::process::{Pid, Resource, getrlimit, prlimit};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -338,6 +340,45 @@ fn an_image_that_was_damaged_is_made_anew() {
     // And the new image is kept.
     let server = Server::restart(server.kill());
     assert_eq!(Workspace::named(&server, &name).result("js"), after);
+}
+
+/// Lets the server have so much more address space than it has now, or as much as it wants.
+fn limit_address_space(server: &Server, more: Option<u64>) {
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", server.pid())).expect("its size");
+    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number");
+    let mut limit = getrlimit(Resource::As);
+    limit.current = more.map(|more| pages * rustix::param::page_size() as u64 + more).or(limit.maximum);
+    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw).expect("an id");
+    prlimit(Some(pid), Resource::As, limit).expect("a limit");
+}
+
+#[test]
+fn where_the_kernel_has_no_memory_there_is_no_room_until_it_has() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server)
+        .javascript("js", "return 1")
+        .python("py", "return 1")
+        .python("loads", "file = open('/tmp/kept', 'w+')\ndef handler(event): return 1")
+        .wasm("handler", &components::echo())
+        .wasm("command", &components::preview1("1", 0))
+        .wasm("proxy", &components::PROXY);
+    let all = ["js", "py", "loads", "handler", "command", "proxy"];
+    let name = workspace.name.clone();
+    // Nothing is ready after a restart, and a linear memory reserves more than is left.
+    let server = Server::restart(server.kill());
+    let workspace = Workspace::named(&server, &name);
+    limit_address_space(&server, Some(1 << 30));
+    for function in all {
+        workspace.run(function, json!({})).fails(503, "capacity", "room");
+    }
+    for (media, code) in [("text/javascript", "return 2"), ("application/wasm", &components::echo())] {
+        workspace.put("new", media, code.to_owned()).fails(503, "capacity", "room");
+    }
+    assert!(server.home().log().contains("vm.max_map_count"), "{}", server.home().log());
+    limit_address_space(&server, None);
+    for function in all {
+        workspace.run(function, json!({})).expect(200);
+    }
 }
 
 /// Waits until something is so, and fails where it takes longer.
