@@ -15,6 +15,7 @@ use crate::host_api::{Grants, Shared};
 use crate::interpreters::Language;
 use crate::limits::{Footprint, InvocationLimits, LimitError, ServerLimits};
 use crate::routing::Name;
+use arc_swap::ArcSwapOption;
 use document::{Document, Isolation, StoredFunction, StoredImage};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,8 +44,8 @@ pub struct Function {
     pub provisioned: u32,
     /// What the first load found out.
     pub shape: Shape,
-    /// What the first load left in memory.
-    pub image: Option<StoredImage>,
+    /// What the first load left in memory, or a later one where that could not be used any more.
+    pub image: ArcSwapOption<StoredImage>,
     pub grants: Arc<Grants>,
 }
 
@@ -139,7 +140,7 @@ impl Deployment {
                 isolation: stored.isolation,
                 provisioned: stored.provisioned.unwrap_or(0),
                 shape: Shape { callable: stored.callable, entries: stored.entries.clone() },
-                image: stored.image.clone(),
+                image: ArcSwapOption::from_pointee(stored.image.clone()),
                 grants,
             };
             functions.insert(name, Arc::new(function));
@@ -171,7 +172,7 @@ impl Deployment {
         for stored in &document.functions {
             if let Some(function) = self.functions.get_mut(&stored.name).and_then(Arc::get_mut) {
                 function.shape = Shape { callable: stored.callable, entries: stored.entries.clone() };
-                function.image = stored.image.clone();
+                function.image = ArcSwapOption::from_pointee(stored.image.clone());
             }
         }
     }

@@ -93,7 +93,7 @@ impl Images {
         language: Language,
         interpreter: &Interpreter,
     ) -> Result<Option<Arc<Image>>, ImageError> {
-        let stored = function.image.as_ref().filter(|stored| stored.interpreter == language.fingerprint());
+        let stored = function.image.load_full().filter(|stored| stored.interpreter == language.fingerprint());
         let Some(stored) = stored else { return Ok(None) };
         let read = async {
             if blake3::Hash::from_hex(&stored.seal).ok()
@@ -122,6 +122,8 @@ impl Images {
         let (workspace, name): (&Name, &Name) = (&function.grants.workspace, &function.grants.function);
         let file = stored.content;
         self.0.blobs.put(vec![content]).await?;
+        // What forks it next, once its pool is gone, finds it there.
+        function.image.store(Some(Arc::new(stored.clone())));
         let amend = |text: &str| {
             let mut document: Document = serde_json::from_str(text)?;
             if let Some(there) = document.functions.iter_mut().find(|there| there.name == *name) {
