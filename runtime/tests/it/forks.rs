@@ -1,14 +1,19 @@
 //! Forks: a top level runs once for all instances, what it left is in each of them, and nothing else is.
 
-use crate::client::Workspace;
+use crate::client::{RUNTIME, Workspace};
 use crate::components;
 use crate::server::{Home, Server, Setup};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use rustix::process::{Pid, Resource, getrlimit, prlimit};
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, Connection, Row};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+use thimble::store::blobs::Hash;
+use thimble::store::key::MasterKey;
 
 /// A number that the top level draws, and how often this instance was called before.
 const JS: &str = "
@@ -336,7 +341,7 @@ fn an_image_that_was_damaged_is_made_anew() {
 
 /// A restart finds an image that it cannot use: the top level runs again, once for all instances and restarts to come.
 #[track_caller]
-fn made_anew_once(home: Home, name: &str, before: &Value) {
+fn made_anew_once(home: Home, name: &str, before: &Value) -> Home {
     // Each function drives the other's instances out.
     let server = Server::start_in(home, &Setup { config: "[instances]\nwarm = 1", ..Setup::default() });
     let workspace = Workspace::named(&server, name);
@@ -348,6 +353,50 @@ fn made_anew_once(home: Home, name: &str, before: &Value) {
     }
     let server = Server::restart(server.kill());
     assert_eq!(Workspace::named(&server, name).result("js"), after, "the new image is kept");
+    server.kill()
+}
+
+/// The stored document of a workspace, after a change to it.
+fn stored_document(home: &Home, workspace: &str, change: impl FnOnce(&mut Value)) -> Value {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.data().join("thimble.db"));
+    RUNTIME.block_on(async {
+        let mut database = options.connect().await.expect("a database");
+        let query = sqlx::query("SELECT document FROM deployments WHERE workspace = ?").bind(workspace);
+        let text: String = query.fetch_one(&mut database).await.expect("a row").get(0);
+        let mut document = serde_json::from_str(&text).expect("JSON");
+        change(&mut document);
+        let query = sqlx::query("UPDATE deployments SET document = ? WHERE workspace = ?");
+        query.bind(document.to_string()).bind(workspace).execute(&mut database).await.expect("an update");
+        database.close().await.expect("it closes");
+        document
+    })
+}
+
+#[test]
+fn an_image_of_another_interpreter_is_made_anew() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server).with(both("request"));
+    let name = workspace.name.clone();
+    let before = workspace.result("js");
+    let home = server.kill();
+    let image = |document: &Value| document["functions"][0]["image"].clone();
+    let data = Dir::open_ambient_dir(home.data(), ambient_authority()).expect("a folder");
+    let key = MasterKey::open(&data).expect("a key");
+    let mut was = Value::Null;
+    stored_document(&home, &name, |document| {
+        was = image(document);
+        // As an earlier version would have left it: whole, and sealed.
+        let earlier = "an earlier interpreter";
+        let content = was["content"].as_str().and_then(Hash::parse).expect("a hash");
+        let seal = key.mark(&[name.as_bytes(), b"js", earlier.as_bytes(), content.as_bytes()]);
+        let image = &mut document["functions"][0]["image"];
+        (image["interpreter"], image["seal"]) = (earlier.into(), seal.to_hex().as_str().into());
+    });
+    let home = made_anew_once(home, &name, &before);
+    let is = image(&stored_document(&home, &name, |_| {}));
+    assert_eq!(is["interpreter"], was["interpreter"]);
+    assert!(is["interpreter"].as_str().is_some_and(|fingerprint| fingerprint.len() == 32), "{is}");
+    assert_ne!((&is["content"], &is["seal"]), (&was["content"], &was["seal"]));
 }
 
 /// Lets the server have so much more address space than it has now, or as much as it wants.
