@@ -106,19 +106,17 @@ impl Admin {
     ) -> Result<Built, RequestError> {
         let registry = &self.pipeline.registry;
         let mut deployment = registry.assemble(workspace, version, document, files).await?;
-        // What a top level sees besides its own code: the names that it may call, the environment, where it may fetch.
-        let same_surroundings = before.is_some_and(|before| {
-            let names =
-                |document: &Document| document.functions.iter().map(|it| it.name.clone()).collect::<HashSet<_>>();
-            before.env == document.env && before.egress == document.egress && names(before) == names(document)
-        });
+        // What a top level sees besides its own code: the environment, where it may fetch, the names that it may call.
+        let same_settings = before.is_some_and(|before| before.env == document.env && before.egress == document.egress);
+        let names = |document: &Document| document.functions.iter().map(|it| it.name.clone()).collect::<HashSet<_>>();
+        let same_names = before.is_some_and(|before| names(before) == names(document));
         let mut to_load = Vec::new();
         for function in &mut document.functions {
             let known = before.and_then(|before| before.function(&function.name)).filter(|there| same(there, function));
             if let Some(known) = known {
                 (function.callable, function.entries) = (known.callable, known.entries.clone());
-                if same_surroundings {
-                    function.image = known.image.clone();
+                function.image = known.image.clone();
+                if same_settings && same_names {
                     continue;
                 }
             }
@@ -129,18 +127,23 @@ impl Admin {
         let mut loads = stream::iter(loads).buffered(LOADS_AT_ONCE);
         while let Some((loaded, known)) = loads.next().await {
             let built = match loaded {
-                // It was deployed before, and is not what this deploy is about: its callers will hear of it.
-                Err(_) if known => continue,
+                // Only names of others came or went, and it fails by itself: it is not what this deploy is about, and
+                // stays as it was deployed.
+                Err(error) if known && same_settings && error.status == StatusCode::UNPROCESSABLE_ENTITY => {
+                    tracing::warn!(%workspace, "a function stays as it was: {}", error.message);
+                    continue;
+                }
                 loaded => loaded?,
             };
             let Some(function) = document.functions.iter_mut().find(|function| function.name == built.name) else {
                 continue;
             };
             (function.callable, function.entries) = (built.shape.callable, built.shape.entries);
-            if let Some((stored, content)) = built.stored {
-                function.image = Some(stored);
+            // None where this load left what cannot be an image, whatever the one before did.
+            function.image = built.stored.map(|(stored, content)| {
                 images.push(content);
-            }
+                stored
+            });
             if let Some(warning) = built.no_image.and_then(NoImage::warning) {
                 warnings.push(format!("function `{}`: {warning}", built.name));
             }

@@ -309,6 +309,23 @@ fn a_top_level_that_leaves_too_much_is_said_and_runs_in_each_instance() {
 }
 
 #[test]
+fn an_image_ends_with_the_settings_under_which_there_was_one() {
+    let code = "
+import os, random
+drawn = random.random()
+file = open('/tmp/kept', 'w+') if 'OPEN' in os.environ else None
+def handler(event): return drawn";
+    let server = Server::start("");
+    let workspace = Workspace::on(&server).python("f", code);
+    let drawn = workspace.result("f");
+    let settings = json!({ "env": { "OPEN": "yes" } }).to_string();
+    workspace.client.put(&workspace.path("/settings"), "application/json", settings).expect(200);
+    let name = workspace.name.clone();
+    let server = Server::restart(server.kill());
+    assert_ne!(Workspace::named(&server, &name).result("f"), drawn, "the top level ran with the new settings");
+}
+
+#[test]
 fn functions_of_the_workspace_are_known_by_name_in_forks() {
     let workspace = Workspace::new().with(json!({ "functions": {
         "a": { "code": "return await b()", "isolation": "request" },
