@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 /// A function of one deployment.
@@ -47,6 +47,8 @@ pub struct Pools {
     slots: Arc<Semaphore>,
     /// The functions that keep instances ready whether they are called or not.
     provisioned: Mutex<HashMap<PoolKey, Arc<Function>>>,
+    /// That one of them may lack some.
+    lack: Notify,
 }
 
 /// How much may stay warm.
@@ -65,6 +67,8 @@ pub(super) struct Pool {
     /// What new instances are forked from; none where each must load the function itself.
     pub image: OnceCell<Option<Arc<Image>>>,
     pub idle: Idle,
+    /// Held by whoever makes instances ready.
+    filling: tokio::sync::Mutex<()>,
     /// Instances that are here or leased, as the cache was last told.
     weighed: AtomicU64,
     base: u64,
@@ -105,7 +109,7 @@ impl Pools {
             })
             .build_with_hasher(foldhash::fast::RandomState::default());
         let slots = Arc::new(Semaphore::new(bounds.live as usize));
-        Arc::new(Self { cache, factory, slots, provisioned: Mutex::default() })
+        Arc::new(Self { cache, factory, slots, provisioned: Mutex::default(), lack: Notify::new() })
     }
 
     pub fn factory(&self) -> &Factory {
@@ -175,8 +179,9 @@ impl Pools {
         self.provision(key, function);
     }
 
-    /// Forks until so many instances wait.
+    /// Forks until so many instances wait, unless somebody does already.
     async fn fill(self: &Arc<Self>, key: PoolKey, pool: &Arc<Pool>, wanted: u32) {
+        let Ok(_filling) = pool.filling.try_lock() else { return };
         while pool.idle.len() < wanted as usize {
             let Some(Some(image)) = pool.image.get() else { return };
             let Ok(slot) = self.slot() else { return };
@@ -194,15 +199,27 @@ impl Pools {
     pub fn provision(&self, key: PoolKey, function: &Arc<Function>) {
         if function.provisioned > 0 {
             self.provisioned().insert(key, function.clone());
+            self.lack.notify_one();
         }
     }
 
-    /// Makes ready what is missing of the instances that are to be ready. To be called every few seconds.
+    /// Waits until instances may be missing of those that are to be ready.
+    pub async fn lack(&self) {
+        self.lack.notified().await;
+    }
+
+    /// Makes ready what is missing of the instances that are to be ready. To be called every few seconds, and when there is
+    /// a [`Self::lack`]; a call need not wait for the one before.
     pub async fn fill_provisioned(self: &Arc<Self>) {
         let wanted: Vec<_> = self.provisioned().iter().map(|(key, function)| (*key, function.clone())).collect();
         for (key, function) in wanted {
             // This also keeps the pool from expiring.
             let pool = self.pool(key, &function);
+            // Its deployment may have been replaced meanwhile, and with it the pool that was there before.
+            if !self.provisioned().contains_key(&key) {
+                self.cache.invalidate(&key);
+                continue;
+            }
             if pool.image.get().is_none() {
                 let limits = &function.grants.limits;
                 let made = self.make(&pool, &Invocation::of_load(limits)).await;
@@ -267,6 +284,7 @@ impl Pool {
             function,
             image: OnceCell::new(),
             idle: Idle::new(),
+            filling: tokio::sync::Mutex::default(),
             weighed: AtomicU64::new(0),
             base: base_memory(language),
         }

@@ -481,13 +481,28 @@ fn what_functions_were_loaded_into_is_given_back() {
     within(Duration::from_secs(30), "no slot", || slots() == 0);
 }
 
+/// How many instances wait.
+fn idle(server: &Server) -> u64 {
+    let text = server.client.get("/metrics").text().to_owned();
+    let line = text.lines().find(|line| line.starts_with("thimble_instances_idle ")).expect("the metric");
+    line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect("a number") as u64
+}
+
+/// Shorter than the sweeper's period.
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn provisioned_instances_are_ready_soon_after_a_deploy_that_left_their_function() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server).javascript("other", "return 1");
+    let path = workspace.path("/f?provisionedConcurrency=5");
+    workspace.client.put(&path, "text/javascript", "return 1").expect(201);
+    workspace.javascript("other", "return 2");
+    within(SOON, "five, and one of the other", || idle(&server) == 6);
+}
+
 #[test]
 fn provisioned_instances_are_ready_also_after_a_restart() {
-    let idle = |server: &Server| -> u64 {
-        let text = server.client.get("/metrics").text().to_owned();
-        let line = text.lines().find(|line| line.starts_with("thimble_instances_idle ")).expect("the metric");
-        line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect("a number") as u64
-    };
     let server = Server::start("");
     let workspace = Workspace::on(&server);
     let path = workspace.path("/f?provisionedConcurrency=7&isolation=request");
@@ -499,15 +514,10 @@ fn provisioned_instances_are_ready_also_after_a_restart() {
     assert_eq!(workspace.client.get(&workspace.path("/f")).json()["provisionedConcurrency"], 7);
     let name = workspace.name.clone();
     let server = Server::restart(server.kill());
-    let began = Instant::now();
-    while idle(&server) < 7 {
-        assert!(began.elapsed() < Duration::from_secs(10), "{} are ready", idle(&server));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    within(SOON, "seven", || idle(&server) == 7);
     // It is over with the function.
     Workspace::named(&server, &name).client.delete(&format!("/v2/functions/{name}/f")).expect(204);
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(idle(&server), 0);
+    within(SOON, "none", || idle(&server) == 0);
     let workspace = Workspace::named(&server, &name);
     workspace.client.put(&workspace.path("/f?provisionedConcurrency=101"), "text/javascript", "return 1").fails(
         422,
