@@ -19,7 +19,7 @@ use arc_swap::ArcSwapOption;
 use document::{Document, Isolation, StoredFunction, StoredImage};
 use std::collections::HashMap;
 use std::sync::Arc;
-use upload::Upload;
+use upload::{Upload, UploadKind};
 use uuid::Uuid;
 
 /// A workspace's functions as they run.
@@ -67,7 +67,15 @@ pub enum Program {
 impl Program {
     /// Whether it takes an HTTP request as it is, instead of an event.
     pub fn speaks_http(&self) -> bool {
-        matches!(self, Self::Upload(upload) if matches!(upload.kind, upload::UploadKind::Http(_)))
+        matches!(self, Self::Upload(upload) if matches!(upload.kind, UploadKind::Http(_)))
+    }
+
+    /// Whether an instance serves more than one invocation, so that it can be ready before the first.
+    pub fn stays_warm(&self) -> bool {
+        match self {
+            Self::Source { .. } => true,
+            Self::Upload(upload) => matches!(upload.kind, UploadKind::Handler(_)),
+        }
     }
 }
 

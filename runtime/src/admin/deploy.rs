@@ -2,7 +2,7 @@
 
 use super::Admin;
 use crate::deployment::document::{Document, StoredFunction, StoredImage};
-use crate::deployment::upload::UploadKind;
+use crate::deployment::spec::SpecError;
 use crate::deployment::{Deployment, Function, Program, Shape};
 use crate::error::RequestError;
 use crate::host_api::Invocation;
@@ -106,6 +106,9 @@ impl Admin {
     ) -> Result<Built, RequestError> {
         let registry = &self.pipeline.registry;
         let mut deployment = registry.assemble(workspace, version, document, files).await?;
+        if let Some(function) = deployment.functions().find(|it| it.provisioned > 0 && !it.program.stays_warm()) {
+            return Err(SpecError::NothingStaysReady { function: function.grants.function.clone() }.into());
+        }
         // What a top level sees besides its own code: the environment, where it may fetch, the names that it may call.
         let same_settings = before.is_some_and(|before| before.env == document.env && before.egress == document.egress);
         let names = |document: &Document| document.functions.iter().map(|it| it.name.clone()).collect::<HashSet<_>>();
@@ -161,7 +164,7 @@ impl Admin {
         let (pools, factory) = (&self.pipeline.pools, self.pipeline.pools.factory());
         let slot = pools.slot()?;
         if let Program::Upload(upload) = &function.program
-            && !matches!(upload.kind, UploadKind::Handler(_))
+            && !function.program.stays_warm()
         {
             let probed = factory.probe(function, upload, invocation).await;
             probed.map_err(|error| cannot_deploy(&name, error))?;

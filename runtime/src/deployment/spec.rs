@@ -73,6 +73,11 @@ pub enum SpecError {
     Egress(#[from] crate::host_api::egress::rules::RuleError),
     #[error("{what}: {found} is more than the {allowed} that are allowed")]
     TooMany { what: &'static str, found: usize, allowed: usize },
+    #[error(
+        "function `{function}`: provisionedConcurrency has no use here, since each call of a `wasi:http` or `wasi:cli` \
+         component gets a new instance; leave it out, or export `thimble:runtime/handler@0.1.0`, whose instances stay ready"
+    )]
+    NothingStaysReady { function: Name },
     #[error("env is {found} bytes in names and values; {} are allowed", limits::MAX_ENVIRONMENT)]
     EnvironmentTooLarge { found: usize },
     #[error("env: `{}` is no name of a variable: letters, digits and `_`, not beginning with a digit", .0.escape_debug())]

@@ -45,6 +45,8 @@ pub struct Pools {
     factory: Factory,
     /// Places for instances, idle and busy together.
     slots: Arc<Semaphore>,
+    /// A pool with more instances would be over the bound by itself, and go.
+    most_idle: u32,
     /// The functions that keep instances ready whether they are called or not.
     provisioned: Mutex<HashMap<PoolKey, Arc<Function>>>,
     /// That one of them may lack some.
@@ -109,7 +111,8 @@ impl Pools {
             })
             .build_with_hasher(foldhash::fast::RandomState::default());
         let slots = Arc::new(Semaphore::new(bounds.live as usize));
-        Arc::new(Self { cache, factory, slots, provisioned: Mutex::default(), lack: Notify::new() })
+        let most_idle = bounds.instances;
+        Arc::new(Self { cache, factory, slots, most_idle, provisioned: Mutex::default(), lack: Notify::new() })
     }
 
     pub fn factory(&self) -> &Factory {
@@ -179,13 +182,12 @@ impl Pools {
         self.provision(key, function);
     }
 
-    /// Forks until so many instances wait, unless somebody does already.
+    /// Makes instances until so many wait, or as many as may; unless somebody does already.
     async fn fill(self: &Arc<Self>, key: PoolKey, pool: &Arc<Pool>, wanted: u32) {
         let Ok(_filling) = pool.filling.try_lock() else { return };
-        while pool.idle.len() < wanted as usize {
-            let Some(Some(image)) = pool.image.get() else { return };
-            let Ok(slot) = self.slot() else { return };
-            match self.factory.fork(&pool.function, image, slot).await {
+        let wanted = wanted.min(self.most_idle) as usize;
+        while pool.idle.len() < wanted && !pool.idle.is_closed() {
+            match self.make(pool, &Invocation::of_load(&pool.function.grants.limits)).await {
                 Ok(instance) => self.keep(key, pool, instance),
                 Err(error) => {
                     tracing::warn!(function = %pool.function.grants.function, ?error, "no instance could be made ready");
@@ -219,17 +221,6 @@ impl Pools {
             if !self.provisioned().contains_key(&key) {
                 self.cache.invalidate(&key);
                 continue;
-            }
-            if pool.image.get().is_none() {
-                let limits = &function.grants.limits;
-                let made = self.make(&pool, &Invocation::of_load(limits)).await;
-                match made {
-                    Ok(instance) => self.keep(key, &pool, instance),
-                    Err(error) => {
-                        tracing::warn!(function = %function.grants.function, ?error, "no instance could be made ready");
-                        continue;
-                    }
-                }
             }
             self.fill(key, &pool, function.provisioned).await;
         }
@@ -333,6 +324,10 @@ impl Lease {
         let Self { pools, pool, key, .. } = &self;
         match pool.function.isolation {
             Isolation::Request => {
+                if pool.function.provisioned > 0 && pool.image.get().is_none_or(Option::is_none) {
+                    // No fork comes in its place, and a load is nothing for a worker to do before it sleeps.
+                    pools.lack.notify_one();
+                }
                 replace::later(Used { pools: pools.clone(), pool: pool.clone(), key: *key, instance });
             }
             Isolation::Workspace if instance.served >= limits::MAX_INVOCATIONS_PER_INSTANCE => {}

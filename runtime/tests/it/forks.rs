@@ -435,7 +435,7 @@ fn where_the_kernel_has_no_memory_there_is_no_room_until_it_has() {
         .python("loads", "file = open('/tmp/kept', 'w+')\ndef handler(event): return 1")
         .wasm("handler", &components::echo())
         .wasm("command", &components::preview1("1", 0))
-        .wasm("proxy", &components::PROXY);
+        .wasm("proxy", components::PROXY);
     let all = ["js", "py", "loads", "handler", "command", "proxy"];
     let name = workspace.name.clone();
     // Nothing is ready after a restart, and a linear memory reserves more than is left.
@@ -499,6 +499,47 @@ fn provisioned_instances_are_ready_soon_after_a_deploy_that_left_their_function(
     workspace.client.put(&path, "text/javascript", "return 1").expect(201);
     workspace.javascript("other", "return 2");
     within(SOON, "five, and one of the other", || idle(&server) == 6);
+}
+
+#[test]
+fn provisioned_instances_are_ready_where_there_is_no_image() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server);
+    let open = "file = open('/tmp/kept', 'w+')\ndef handler(event): return 1";
+    let put = |function: &str, media: &str, code: &str| {
+        workspace.client.put(&workspace.path(function), media, code.to_owned()).expect(201);
+    };
+    put("/loads?provisionedConcurrency=2&isolation=request", "text/x-python", open);
+    put("/handler?provisionedConcurrency=3", "application/wasm", &components::echo());
+    within(SOON, "two and three", || idle(&server) == 5);
+    for _ in 0..3 {
+        assert_eq!(workspace.result("loads"), 1);
+        assert_eq!(workspace.result("handler"), json!({}));
+    }
+    within(SOON, "those that were used up are replaced", || idle(&server) == 5);
+}
+
+#[test]
+fn what_has_no_instances_to_keep_ready_is_told_so() {
+    let workspace = Workspace::new();
+    for code in [components::PROXY, &components::preview1("1", 0)] {
+        let put = |count| {
+            let path = workspace.path(&format!("/f?provisionedConcurrency={count}"));
+            workspace.client.put(&path, "application/wasm", code.to_owned())
+        };
+        put(1).fails(422, "invalid_setting", "leave it out");
+        assert!(put(0).status < 300);
+    }
+}
+
+#[test]
+fn no_more_instances_are_made_ready_than_may_wait() {
+    let server = Server::start("[instances]\nwarm = 3");
+    let workspace = Workspace::on(&server);
+    let path = workspace.path("/f?provisionedConcurrency=7");
+    workspace.client.put(&path, "text/javascript", "return 1").expect(201);
+    within(SOON, "three", || idle(&server) == 3);
+    assert_eq!(workspace.result("f"), 1);
 }
 
 #[test]
