@@ -3,6 +3,7 @@
 pub mod files;
 mod network;
 pub mod output;
+mod script;
 mod text;
 mod workspace;
 
@@ -13,7 +14,7 @@ use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
 use crate::{failure, instance, invoke, reactor};
 
-pub const NATIVES: [(&str, Native); 41] = [
+pub const NATIVES: [(&str, Native); 43] = [
     ("log", write_log),
     ("invocation", invocation),
     ("remaining", |_| Ok(Value::number(context::remaining_ms() as f64))),
@@ -54,6 +55,8 @@ pub const NATIVES: [(&str, Native); 41] = [
     ("written", output::written),
     ("end", output::end),
     ("noteWaiting", output::note_waiting),
+    ("evaluateScript", script::evaluate_script),
+    ("newRealm", script::new_realm),
     ("memory", |_| Ok(Value::number(core::arch::wasm32::memory_size(0) as f64 * 65536.0))),
 ];
 
