@@ -1,0 +1,204 @@
+//! ES modules: what QuickJS asks of its host when it meets `import`, and `require` of an ES module.
+//!
+//! A module's name is its path, or the name by which a built-in module was asked for. What is no ES module (CommonJS, JSON,
+//! built-in modules) gets a definition whose names are declared before anything runs, and whose values are filled in
+//! when its turn to be evaluated comes.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CString, c_char};
+use std::ptr::null_mut;
+
+use super::{TASK, ask, builtin, has_files, is_builtin, is_path, not_found};
+use crate::host::files;
+use crate::js::{self, Goal, Opaque, Thrown, Value, context, sys};
+use crate::tasks;
+
+/// A property of `import.meta` that says that the module's top level has run: QuickJS does not tell.
+const EVALUATED: &str = "thimble:evaluated";
+
+/// A file that was compiled as an ES module.
+struct Compiled {
+    /// Lives as long as the context.
+    module: Value,
+    meta: Value,
+}
+
+thread_local! {
+    static COMPILED: RefCell<HashMap<String, Compiled>> = RefCell::new(HashMap::new());
+    /// Which files the ES modules import.
+    static IMPORTS: RefCell<HashMap<String, Vec<String>>> = RefCell::new(HashMap::new());
+    /// The names that were declared of what is no ES module.
+    static DECLARED: RefCell<HashMap<String, Vec<String>>> = RefCell::new(HashMap::new());
+}
+
+pub fn start() {
+    // SAFETY: the loader has the type that QuickJS asks for and needs no opaque pointer.
+    unsafe { sys::JS_SetModuleLoaderFunc(js::runtime(), Some(normalize), Some(load), null_mut()) }
+}
+
+/// A file as an ES module, with all that it imports, ready to be run.
+pub fn compile(path: &str, code: &str, is_main: bool) -> js::Result<Value> {
+    if let Some(known) = COMPILED.with_borrow(|compiled| compiled.get(path).map(|known| known.module.clone())) {
+        return Ok(known);
+    }
+    let marked = format!("{code}\n;import.meta[{EVALUATED:?}]=true");
+    let module = js::compile(&marked, path, 1, Goal::Module)?;
+    // SAFETY: it was compiled as a module just now.
+    let meta = Value::checked(unsafe { sys::JS_GetImportMeta(context(), js::definition(&module)) })?;
+    meta.define_hidden(EVALUATED, Value::bool(false))?;
+    ask("describe", &[&meta, &Value::string(path), &Value::bool(is_main)])?;
+    COMPILED.with_borrow_mut(|compiled| compiled.insert(path.to_owned(), Compiled { module: module.clone(), meta }));
+    Ok(module)
+}
+
+/// `require` of an ES module: its namespace, if it can be had at once.
+pub fn evaluate(path: &str) -> js::Result<Value> {
+    let before: HashSet<String> = COMPILED.with_borrow(|compiled| compiled.keys().cloned().collect());
+    let module = compile(path, &read(path)?, false)?;
+    if is_under_way(path, &before) {
+        let message = format!(
+            "Cannot require() ES Module {path} in a cycle. A cycle involving require(esm) is not allowed to maintain \
+             invariants mandated by the ECMAScript specification. Try making at least part of the dependency in the \
+             graph lazily loaded."
+        );
+        return Err(Thrown::new("Error", &message).with("code", "ERR_REQUIRE_CYCLE_MODULE"));
+    }
+    let promise = js::run(module.clone())?;
+    match tasks::outcome_now(&promise) {
+        Some(outcome) => outcome.and_then(|_| js::namespace(&module)),
+        None => {
+            let message = format!("require() cannot be used on {path}, which awaits at its top level: use import()");
+            Err(Thrown::new("Error", &message).with("code", "ERR_REQUIRE_ASYNC_MODULE"))
+        }
+    }
+}
+
+/// Whether a module, or one that it imports, was compiled before and has not run to its end: QuickJS cannot begin it again.
+fn is_under_way(path: &str, before: &HashSet<String>) -> bool {
+    let (mut seen, mut left) = (HashSet::new(), vec![path.to_owned()]);
+    while let Some(path) = left.pop() {
+        let meta = COMPILED.with_borrow(|compiled| compiled.get(&path).map(|known| known.meta.clone()));
+        let done = meta.and_then(|meta| meta.get(EVALUATED).ok()).is_none_or(|done| done.is_true());
+        if !done && before.contains(&path) {
+            return true;
+        }
+        let imports = IMPORTS.with_borrow(|imports| imports.get(&path).cloned().unwrap_or_default());
+        left.extend(imports.into_iter().filter(|path| seen.insert(path.clone())));
+    }
+    false
+}
+
+fn read(path: &str) -> js::Result<String> {
+    files::read_text(path).map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// From what stands in an `import` to a module's name.
+unsafe extern "C" fn normalize(
+    context: *mut sys::JSContext,
+    from: *const c_char,
+    name: *const c_char,
+    _: Opaque,
+) -> *mut c_char {
+    // SAFETY: QuickJS passes texts that end with a zero byte.
+    let (from, specifier) = unsafe { (js::c_text(from), js::c_text(name)) };
+    let resolved = match resolve(&from, &specifier) {
+        Ok(None) => None,
+        Ok(Some(path)) => CString::new(path).ok(),
+        Err(thrown) => {
+            thrown.throw();
+            return null_mut();
+        }
+    };
+    // SAFETY: QuickJS frees the copy with its own allocator.
+    unsafe { sys::js_strdup(context, resolved.as_ref().map_or(name, |path| path.as_ptr())) }
+}
+
+/// The path of a file; none where the name stays what it is.
+fn resolve(from: &str, specifier: &str) -> js::Result<Option<String>> {
+    if is_builtin(specifier) || !has_files() {
+        return Ok(None);
+    }
+    let base = if is_path(from) { from.to_owned() } else { format!("{TASK}/{from}") };
+    let found = ask("resolveImport", &[&Value::string(specifier), &Value::string(&base)])?.text()?;
+    if is_path(&found) {
+        IMPORTS.with_borrow_mut(|imports| imports.entry(base).or_default().push(found.clone()));
+    }
+    Ok(Some(found))
+}
+
+unsafe extern "C" fn load(context: *mut sys::JSContext, name: *const c_char, _: Opaque) -> *mut sys::JSModuleDef {
+    // SAFETY: QuickJS passes a text that ends with a zero byte.
+    let text = unsafe { js::c_text(name) };
+    let names = match names_of(&text) {
+        Ok(Some(names)) => names,
+        Ok(None) => match read(&text).and_then(|code| compile(&text, &code, false)) {
+            Ok(module) => return js::definition(&module),
+            Err(thrown) => {
+                thrown.throw();
+                return null_mut();
+            }
+        },
+        Err(thrown) => {
+            thrown.throw();
+            return null_mut();
+        }
+    };
+    // SAFETY: name and initialiser live as long as they are used; exports are declared before instantiation.
+    unsafe {
+        let module = sys::JS_NewCModule(context, name, Some(fill));
+        if !module.is_null() {
+            sys::JS_AddModuleExport(context, module, c"default".as_ptr());
+            for export in &names {
+                if let Ok(export) = CString::new(export.as_str()) {
+                    sys::JS_AddModuleExport(context, module, export.as_ptr());
+                }
+            }
+        }
+        DECLARED.with_borrow_mut(|declared| declared.insert(text.into_owned(), names));
+        module
+    }
+}
+
+/// The names that a module exports besides `default`; none for a file that is an ES module itself.
+fn names_of(name: &str) -> js::Result<Option<Vec<String>>> {
+    let mut names = if is_path(name) {
+        let names = ask("namesOf", &[&Value::string(name)])?;
+        if names.is_undefined() {
+            return Ok(None);
+        }
+        js::texts(&names)?
+    } else {
+        js::keys(&builtin(name).unwrap_or_else(|| Err(not_found(name)))?)?
+    };
+    names.retain(|name| name != "default");
+    Ok(Some(names))
+}
+
+unsafe extern "C" fn fill(_: *mut sys::JSContext, definition: *mut sys::JSModuleDef) -> i32 {
+    // SAFETY: QuickJS passes a definition that `load` made.
+    let name = unsafe { js::module_name(definition) };
+    let filled = name.and_then(|name| {
+        let exports = if is_path(&name) {
+            ask("exportsOf", &[&Value::string(&name)])?
+        } else {
+            builtin(&name).unwrap_or_else(|| Err(not_found(&name)))?
+        };
+        let names = DECLARED.with_borrow(|declared| declared.get(&name).cloned().unwrap_or_default());
+        let holds = exports.is_object();
+        // SAFETY: the exports were declared by `load`; each value is handed over.
+        unsafe {
+            for name in names {
+                let value = if holds { exports.get(&name)? } else { Value::UNDEFINED };
+                if let Ok(name) = CString::new(name) {
+                    sys::JS_SetModuleExport(context(), definition, name.as_ptr(), value.into_raw());
+                }
+            }
+            Ok(sys::JS_SetModuleExport(context(), definition, c"default".as_ptr(), exports.into_raw()))
+        }
+    });
+    filled.unwrap_or_else(|thrown| {
+        thrown.throw();
+        -1
+    })
+}
