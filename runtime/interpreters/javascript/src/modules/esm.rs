@@ -17,6 +17,14 @@ use crate::tasks;
 /// A property of `import.meta` that says that the module's top level has run: QuickJS does not tell.
 const EVALUATED: &str = "thimble:evaluated";
 
+/// What runs inside of the evaluation of a module, and began some of its own.
+enum Running {
+    /// `require` of an ES module, and what had not run to its end when it began.
+    Required { before: HashSet<String> },
+    /// A file that is no ES module, whose turn has come.
+    Filled(String),
+}
+
 /// A file that was compiled as an ES module.
 struct Compiled {
     /// Lives as long as the context.
@@ -28,6 +36,7 @@ thread_local! {
     static COMPILED: RefCell<HashMap<String, Compiled>> = RefCell::new(HashMap::new());
     /// Which files the ES modules import.
     static IMPORTS: RefCell<HashMap<String, Vec<String>>> = RefCell::new(HashMap::new());
+    static RUNNING: RefCell<Vec<Running>> = const { RefCell::new(Vec::new()) };
     /// The names that were declared of what is no ES module.
     static DECLARED: RefCell<HashMap<String, Vec<String>>> = RefCell::new(HashMap::new());
 }
@@ -64,7 +73,10 @@ pub fn evaluate(path: &str) -> js::Result<Value> {
         );
         return Err(Thrown::new("Error", &message).with("code", "ERR_REQUIRE_CYCLE_MODULE"));
     }
-    let promise = js::run(module.clone())?;
+    RUNNING.with_borrow_mut(|running| running.push(Running::Required { before: unfinished(before) }));
+    let promise = js::run(module.clone());
+    RUNNING.with_borrow_mut(|running| drop(running.pop()));
+    let promise = promise?;
     match tasks::outcome_now(&promise) {
         Some(outcome) => outcome.and_then(|_| js::namespace(&module)),
         None => {
@@ -74,19 +86,46 @@ pub fn evaluate(path: &str) -> js::Result<Value> {
     }
 }
 
-/// Whether a module, or one that it imports, was compiled before and has not run to its end: QuickJS cannot begin it again.
+/// Whether a module, or one that it imports, has begun and has not run to its end: QuickJS cannot begin it again. Which modules
+/// have begun is not told either; what has not can be required early, if it is certain.
 fn is_under_way(path: &str, before: &HashSet<String>) -> bool {
-    let (mut seen, mut left) = (HashSet::new(), vec![path.to_owned()]);
-    while let Some(path) = left.pop() {
-        let meta = COMPILED.with_borrow(|compiled| compiled.get(&path).map(|known| known.meta.clone()));
-        let done = meta.and_then(|meta| meta.get(EVALUATED).ok()).is_none_or(|done| done.is_true());
-        if !done && before.contains(&path) {
-            return true;
+    let (inner, suspects) = RUNNING.with_borrow(|running| {
+        let suspects = running.iter().filter_map(|one| match one {
+            Running::Required { before } => Some(before),
+            Running::Filled(_) => None,
+        });
+        let suspects: HashSet<String> = suspects.flatten().cloned().collect();
+        match running.last() {
+            Some(Running::Filled(name)) => (Some(name.clone()), suspects),
+            _ => (None, suspects),
         }
+    });
+    reachable(path).into_iter().any(|path| {
+        let unfinished = before.contains(&path) && !has_run(&path);
+        // Modules that wait for the one that runs import it, directly or not.
+        unfinished && (suspects.contains(&path) || inner.as_ref().is_none_or(|inner| reachable(&path).contains(inner)))
+    })
+}
+
+/// A file and all that it imports.
+fn reachable(path: &str) -> HashSet<String> {
+    let (mut seen, mut left) = (HashSet::from([path.to_owned()]), vec![path.to_owned()]);
+    while let Some(path) = left.pop() {
         let imports = IMPORTS.with_borrow(|imports| imports.get(&path).cloned().unwrap_or_default());
         left.extend(imports.into_iter().filter(|path| seen.insert(path.clone())));
     }
-    false
+    seen
+}
+
+/// Whether the top level of an ES module has run to its end. What is no ES module has no part in this.
+fn has_run(path: &str) -> bool {
+    let meta = COMPILED.with_borrow(|compiled| compiled.get(path).map(|known| known.meta.clone()));
+    meta.and_then(|meta| meta.get(EVALUATED).ok()).is_none_or(|done| done.is_true())
+}
+
+fn unfinished(mut modules: HashSet<String>) -> HashSet<String> {
+    modules.retain(|path| !has_run(path));
+    modules
 }
 
 fn read(path: &str) -> js::Result<String> {
@@ -180,7 +219,10 @@ unsafe extern "C" fn fill(_: *mut sys::JSContext, definition: *mut sys::JSModule
     let name = unsafe { js::module_name(definition) };
     let filled = name.and_then(|name| {
         let exports = if is_path(&name) {
-            ask("exportsOf", &[&Value::string(&name)])?
+            RUNNING.with_borrow_mut(|running| running.push(Running::Filled(name.clone())));
+            let exports = ask("exportsOf", &[&Value::string(&name)]);
+            RUNNING.with_borrow_mut(|running| drop(running.pop()));
+            exports?
         } else {
             builtin(&name).unwrap_or_else(|| Err(not_found(&name)))?
         };
