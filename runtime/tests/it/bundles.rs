@@ -511,3 +511,29 @@ fn a_function_without_files_has_no_folder_of_its_own() {
     let workspace = Workspace::new().javascript("f", "return require('fs').readdirSync('/')");
     assert_eq!(workspace.result("f"), json!(["tmp"]));
 }
+
+#[test]
+fn components_read_their_files() {
+    // A command that prints `/var/task/x.txt`: after `/tmp`, it is the second folder that is open from the start.
+    let command = r#"(module
+      (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "path_create_directory" (func $mkdir (param i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "x.txt") (data (i32.const 64) "\00\01\00\00\20\00\00\00")
+      (func (export "_start")
+        (if (i32.ne (call $mkdir (i32.const 4) (i32.const 0) (i32.const 1)) (i32.const 69)) (then unreachable))
+        (if (call $open (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 16)) (then unreachable))
+        (drop (call $read (i32.load (i32.const 16)) (i32.const 64) (i32.const 1) (i32.const 20)))
+        (i32.store (i32.const 68) (i32.load (i32.const 20)))
+        (drop (call $write (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 20)))))"#;
+    use base64::Engine as _;
+    let code = base64::engine::general_purpose::STANDARD.encode(command);
+    let workspace = Workspace::new();
+    let function = json!({ "code": code, "language": "wasm", "files": { "x.txt": "\"from a file\"" } });
+    workspace.deploy(&json!({ "functions": { "f": function } })).expect(200);
+    assert_eq!(workspace.result("f"), "from a file");
+    workspace.put("zipped", ZIP, zip_of(&[("main.wasm", command), ("x.txt", "1")])).expect(201);
+    assert_eq!(workspace.result("zipped"), 1);
+}

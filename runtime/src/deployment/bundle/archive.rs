@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use tar::EntryType;
+use zip::unstable::read::ZipIterable;
 
 /// How an archive is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,31 +54,30 @@ impl Unpacking {
             entry: entry.map(str::to_string),
             problem: error.to_string(),
         };
-        let mut zip = zip::ZipArchive::new(Cursor::new(archive)).map_err(|error| damaged(None, error))?;
-        for index in 0..zip.len() {
+        // Entry by entry: the library's other reader keeps all heads in memory, and of two entries of one name only the last.
+        let zip = ZipIterable::try_new(Cursor::new(archive), zip::read::Config::default());
+        let mut zip = zip.map_err(|error| damaged(None, error))?.enforce_header_consistency(true);
+        let mut contents = Cursor::new(archive);
+        for entry in zip.files().map_err(|error| damaged(None, error))? {
             self.count()?;
-            // Looked at before it is opened: what is encrypted cannot be.
-            let raw = zip.by_index_raw(index).map_err(|error| damaged(None, error))?;
+            let entry = entry.map_err(|error| damaged(None, error))?;
             // Some packers on Windows write `\`.
-            let name: Vec<u8> = raw.name_raw().iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
-            let is_folder = name.ends_with(b"/") || raw.is_dir();
-            let (encrypted, mode) = (raw.encrypted(), raw.unix_mode().unwrap_or(0));
-            drop(raw);
+            let name: Vec<u8> = entry.name_raw().iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
             let Some(path) = wanted(checked_path(&name)?) else { continue };
             const KIND: u32 = 0o170_000;
-            match mode & KIND {
+            match entry.unix_mode().unwrap_or(0) & KIND {
                 0 | 0o100_000 | 0o040_000 => {}
                 0o120_000 => return Err(BundleError::NoFile { entry: path, what: "a link" }),
                 _ => return Err(BundleError::NoFile { entry: path, what: "a device or another special file" }),
             }
-            if is_folder {
+            if name.ends_with(b"/") || entry.is_dir() {
                 continue;
             }
-            if encrypted {
+            if entry.encrypted() {
                 return Err(BundleError::Encrypted { entry: path });
             }
-            let file = zip.by_index(index).map_err(|error| damaged(Some(&path), error))?;
-            let content = self.read(&path, file)?;
+            let file = entry.with_reader(&mut contents, zip::read::ZipReadOptions::new());
+            let content = self.read(&path, file.map_err(|error| damaged(Some(&path), error))?)?;
             self.files.add(path, content)?;
         }
         Ok(())
