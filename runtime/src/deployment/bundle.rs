@@ -7,6 +7,7 @@ mod archive;
 mod main;
 
 pub use archive::Format;
+pub use main::kind;
 
 use crate::deployment::spec::Kind;
 use crate::limits;

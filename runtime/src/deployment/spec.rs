@@ -105,6 +105,8 @@ pub enum SpecError {
     FileBase64 { function: Name, file: String },
     #[error("function `{function}`: `code` is empty")]
     Empty { function: Name },
+    #[error("function `{function}`: `main` is `{main}`, but the language is {}; name the `language`", .language.name())]
+    MainLanguage { function: Name, main: String, language: Kind },
     #[error("function `{function}`: {source}")]
     Bundle { function: Name, source: BundleError },
 }
@@ -233,6 +235,9 @@ fn beside(
         bundle::checked_path(path.as_bytes()).and_then(|path| path.ok_or_else(empty)).map_err(refuse)
     };
     let main = path_of(main.as_deref().unwrap_or(language.main()))?;
+    if bundle::kind(&main).is_some_and(|kind| kind != language) {
+        return Err(SpecError::MainLanguage { function: function.clone(), main, language });
+    }
     let mut all = Files::default();
     all.add(main.clone(), code).map_err(refuse)?;
     for (path, file) in files {
@@ -249,6 +254,15 @@ fn beside(
 }
 
 impl Kind {
+    /// As it is written in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::JavaScript => "javascript",
+            Self::Python => "python",
+            Self::Wasm => "wasm",
+        }
+    }
+
     /// What the code is called where other files are beside it and it has no name.
     fn main(self) -> &'static str {
         match self {

@@ -555,7 +555,7 @@ fn files_of_the_function_are_read_and_not_written() {
                  exports.handler = async () => [process.cwd(), fs.readFileSync('data/a.txt', 'utf8'), fs.readFileSync(__dirname + '/../data/a.txt', 'utf8'),
                    await fs.promises.readFile('/var/task/data/a.txt', 'utf8'), fs.readdirSync('/var/task'), fs.readdirSync('.', { recursive: true }).length,
                    fs.existsSync('data'), fs.existsSync('data/b.txt'), fs.statSync('data/a.txt').size, fs.statSync('data/a.txt').nlink, fs.statSync('data').isDirectory(),
-                   fs.statSync('data/a.txt').mtime.toISOString(), fs.realpathSync('data/../data/a.txt'), fs.readdirSync('/var'), fs.statSync('/').isDirectory(),
+                   fs.statSync('data/a.txt').mtime.toISOString(), fs.realpathSync('data/../data/a.txt'),
                    attempt(() => fs.writeFileSync('data/a.txt', 'x')), attempt(() => fs.writeFileSync('new', 'x')), attempt(() => fs.unlinkSync('data/a.txt')),
                    attempt(() => fs.mkdirSync('folder')), attempt(() => fs.rmSync('data', { recursive: true })), attempt(() => fs.renameSync('data/a.txt', '/tmp/a')),
                    attempt(() => fs.appendFileSync('data/a.txt', 'x')), attempt(() => fs.truncateSync('data/a.txt')), attempt(() => fs.unlinkSync('nothing')),
@@ -565,8 +565,7 @@ fn files_of_the_function_are_read_and_not_written() {
             ("data/a.txt", "text"),
         ],
         json!([
-            "/var/task", "text", "text", "text", ["data", "src"], 4, true, false, 4, 1, true, "1985-10-26T08:15:00.000Z", "/var/task/data/a.txt", ["task"], true,
-            "EROFS read-only file system", "EROFS read-only file system", "EROFS read-only file system",
+            "/var/task", "text", "text", "text", ["data", "src"], 4, true, false, 4, 1, true, "1985-10-26T08:15:00.000Z", "/var/task/data/a.txt", "EROFS read-only file system", "EROFS read-only file system", "EROFS read-only file system",
             "EROFS read-only file system", "EROFS read-only file system", "EROFS read-only file system",
             "EROFS read-only file system", "EROFS read-only file system", "ENOENT no such file or directory, unlink 'nothing'",
             "done", "text", "text",

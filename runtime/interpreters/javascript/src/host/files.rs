@@ -177,7 +177,6 @@ fn write_all(file: &Descriptor, mut bytes: &[u8], mut at: u64) -> Result<(), Err
 /// `stat(path, syscall)`: kind, size, links, and the times of access, modification and change in milliseconds. Only
 /// `lstat` and `rm` look at a link itself.
 fn stat(arguments: &Arguments) -> js::Result<Value> {
-    let path = absolute(&arguments.text(0)?);
     let (syscall, flags) = match arguments.text(1)?.as_str() {
         "lstat" => ("lstat", PathFlags::empty()),
         "rm" => ("rm", PathFlags::empty()),
@@ -185,13 +184,7 @@ fn stat(arguments: &Arguments) -> js::Result<Value> {
         _ => ("stat", FOLLOW),
     };
     let subject = Subject::new(syscall, arguments)?;
-    let found = at(Ok(path.clone()), |folder, place| folder.stat_at(flags, place));
-    if matches!(found, Err(Fault::Host(ErrorCode::NoEntry))) && place::above(&path).is_some() {
-        let nothing = std::iter::repeat_n(Value::number(0.0), 3);
-        let kind = [Value::string("directory"), Value::number(0.0), Value::number(1.0)];
-        return Ok(Value::array(kind.into_iter().chain(nothing)));
-    }
-    let found = found.map(|stat| {
+    let found = at(existing(&subject.path), |folder, place| folder.stat_at(flags, place)).map(|stat| {
         let time = |time: Option<Datetime>| {
             time.map_or(0.0, |time| time.seconds as f64 * 1e3 + f64::from(time.nanoseconds) / 1e6)
         };
@@ -219,19 +212,12 @@ fn kind(kind: DescriptorType) -> &'static str {
 /// `list(path)`: what is in a folder, as a flat array of names and kinds, in the order of the names.
 fn list(arguments: &Arguments) -> js::Result<Value> {
     let subject = Subject::new("scandir", arguments)?;
-    let path = absolute(&subject.path);
-    let list = at(Ok(path.clone()), |folder, place| {
+    let list = at(existing(&subject.path), |folder, place| {
         let entries = entries(folder, place, FOLLOW)?;
         Ok(Value::array(
             entries.iter().flat_map(|entry| [Value::string(&entry.name), Value::string(kind(entry.type_))]),
         ))
     });
-    if let Err(Fault::Host(ErrorCode::NoEntry)) = list
-        && let Some(names) = place::above(&path)
-    {
-        let folders = names.iter().flat_map(|name| [Value::string(name), Value::string("directory")]);
-        return Ok(Value::array(folders));
-    }
     subject.answer(list)
 }
 

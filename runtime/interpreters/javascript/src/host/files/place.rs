@@ -64,17 +64,6 @@ pub fn find(path: &str) -> Result<Found, ErrorCode> {
     holding.max_by_key(|found| found.name.len()).ok_or(ErrorCode::NoEntry)
 }
 
-/// What a path above all folders holds: the names on the way to them. None where there is nothing.
-pub fn above(path: &str) -> Option<Vec<String>> {
-    let mut names: Vec<String> = preopens::get_directories()
-        .into_iter()
-        .filter_map(|(_, name)| name.strip_prefix(path)?.strip_prefix('/')?.split('/').next().map(str::to_owned))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    (!names.is_empty()).then_some(names)
-}
-
 /// The place below `/tmp` of something to make or to change.
 pub fn writable(path: &str) -> Outcome<String> {
     let path = absolute(path);
