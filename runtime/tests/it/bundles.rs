@@ -394,6 +394,11 @@ fn json_may_have_several_files() {
         "`index.js` is a file and a folder at once",
     );
     refused(json!({ "code": "return 1", "main": "/x.js" }), "invalid_bundle", "it is absolute");
+    refused(
+        json!({ "code": "return 1", "main": "x.py" }),
+        "invalid_setting",
+        "`main` is `x.py`, but the language is javascript",
+    );
     refused(json!({ "code": "return 1", "main": "." }), "invalid_bundle", "it names no file");
     refused(
         json!({ "code": "return 1", "files": { "x": { "base64": "?" } } }),
@@ -423,6 +428,21 @@ fn a_change_of_one_file_is_a_change_of_the_function() {
     assert_eq!(workspace.result("f"), json!(["second", 1]));
     deploy("module.exports = 'first'");
     assert_eq!(workspace.result("f"), json!(["first", 1]));
+    // What has not changed is not loaded again: the number was drawn by its top level.
+    let drawn = |text: &str| {
+        zip_of(&[
+            ("index.js", "const drawn = Math.random(); exports.handler = () => [drawn, require('./a')]"),
+            ("a.js", text),
+        ])
+    };
+    workspace.put("drawn", ZIP, drawn("module.exports = 1")).expect(201);
+    let first = workspace.result("drawn");
+    workspace.put("drawn", ZIP, drawn("module.exports = 1")).expect(200);
+    workspace.put("other", "text/javascript", "return 2").expect(200);
+    assert_eq!(workspace.result("drawn"), first);
+    workspace.put("drawn", ZIP, drawn("module.exports = 2")).expect(200);
+    let second = workspace.result("drawn");
+    assert!(second[0] != first[0] && second[1] == 2, "{first} {second}");
     // A bundle may become a single source again.
     workspace.put("f", "text/javascript", "return [process.cwd(), require('fs').existsSync('/var/task')]").expect(200);
     assert_eq!(workspace.result("f"), json!(["/", false]));
@@ -508,8 +528,8 @@ fn files_survive_a_kill_and_what_nobody_uses_goes() {
 
 #[test]
 fn a_function_without_files_has_no_folder_of_its_own() {
-    let workspace = Workspace::new().javascript("f", "return require('fs').readdirSync('/')");
-    assert_eq!(workspace.result("f"), json!(["tmp"]));
+    let workspace = Workspace::new().javascript("f", "return [require('fs').existsSync('/var/task'), process.cwd()]");
+    assert_eq!(workspace.result("f"), json!([false, "/"]));
 }
 
 #[test]
@@ -536,4 +556,51 @@ fn components_read_their_files() {
     assert_eq!(workspace.result("f"), "from a file");
     workspace.put("zipped", ZIP, zip_of(&[("main.wasm", command), ("x.txt", "1")])).expect(201);
     assert_eq!(workspace.result("zipped"), 1);
+}
+
+#[test]
+fn python_imports_the_files_beside_its_main_file() {
+    let workspace = Workspace::new();
+    let files: Files = &[
+        (
+            "app.py",
+            "import os\nimport sys\nimport helper\nfrom package.inner import value\nfrom package import data\n\n\
+             def handler(event, context):\n    import late\n    return [helper.double(2), value, data.text(), late.x, os.getcwd(), sys.path[0], __file__, open('package/data.txt').read()]\n\n\
+             def fails(event, context):\n    return helper.double(None)\n",
+        ),
+        ("helper.py", "def double(x):\n    # ü\n    return 'ü' * 0 or x * 2\n"),
+        ("package/__init__.py", ""),
+        ("package/inner.py", "from . import data\nvalue = 'inner'\n"),
+        (
+            "package/data.py",
+            "import os\ndef text():\n    with open(os.path.join(os.path.dirname(__file__), 'data.txt')) as file:\n        return file.read()\n",
+        ),
+        ("package/data.txt", "text"),
+        ("late.py", "x = 'late'\n"),
+    ];
+    let answer = workspace.put("f", ZIP, zip_of(files)).expect(201).json();
+    assert!(
+        answer["warnings"][0].as_str().is_some_and(|warning| warning.contains("leaves a file or another handle")),
+        "{answer}"
+    );
+    assert_eq!(
+        workspace.result("f"),
+        json!([4, "inner", "text", "late", "/var/task", "/var/task", "/var/task/app.py", "text"])
+    );
+    let error = workspace.run("f.fails", json!({})).fails(500, "function_error", "unsupported operand");
+    assert_eq!((&error.details["file"], &error.details["line"]), (&json!("/var/task/helper.py"), &json!(3)));
+    workspace
+        .put(
+            "broken",
+            ZIP,
+            zip_of(&[("app.py", "import helper\ndef handler(event):\n    return 1\n"), ("helper.py", "def (:\n")]),
+        )
+        .fails(422, "function_error", "/var/task/helper.py:1:5");
+    workspace
+        .put(
+            "missing",
+            ZIP,
+            zip_of(&[("app.py", "import nothing_there\ndef handler(event):\n    return 1\n"), ("x", "")]),
+        )
+        .fails(422, "function_error", "No module named 'nothing_there'");
 }
