@@ -1,7 +1,9 @@
 //! One immutable version of a workspace's functions, made ready to run.
 //!
-//! `spec` is what a deploy's body says, `document` what is stored of it, `upload` a compiled component.
+//! `spec` is what a deploy's body says, `bundle` a function of several files, `document` what is stored of it, `upload` a
+//! compiled component.
 
+pub mod bundle;
 pub mod document;
 pub mod spec;
 pub mod upload;
@@ -10,14 +12,16 @@ use crate::engine::Metering;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
 use crate::host_api::egress::Egress;
 use crate::host_api::egress::rules::{RuleError, Rules};
-use crate::host_api::filesystem::TmpRoot;
+use crate::host_api::filesystem::{Mount, TmpRoot};
 use crate::host_api::{Grants, Shared};
 use crate::interpreters::Language;
 use crate::limits::{Footprint, InvocationLimits, LimitError, ServerLimits};
 use crate::routing::Name;
+use crate::store::blobs::Hash;
 use arc_swap::ArcSwapOption;
-use document::{Document, Isolation, StoredFunction, StoredImage};
+use document::{Document, Isolation, StoredFunction, StoredImage, TASK};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use upload::{Upload, UploadKind};
 use uuid::Uuid;
@@ -104,6 +108,8 @@ pub enum AssembleError {
     Egress(#[from] RuleError),
     #[error("the code of function `{0}` is missing")]
     MissingCode(Name),
+    #[error("the folder {at} of function `{function}` is missing")]
+    MissingFolder { function: Name, at: String },
 }
 
 /// What deployments are assembled with.
@@ -111,6 +117,8 @@ pub struct Surroundings<'a> {
     pub limits: &'a ServerLimits,
     pub tmp: &'a Arc<TmpRoot>,
     pub shared: &'a Arc<Shared>,
+    /// Where the folders that functions read are.
+    pub folders: &'a HashMap<Hash, PathBuf>,
 }
 
 impl Deployment {
@@ -138,6 +146,7 @@ impl Deployment {
                 limits,
                 egress: egress.clone(),
                 shared: surroundings.shared.clone(),
+                mounts: mounts(stored, surroundings.folders)?,
                 tmp: surroundings.tmp.clone(),
             });
             let code = code.get(&name).cloned().ok_or_else(|| AssembleError::MissingCode(name.clone()))?;
@@ -204,6 +213,14 @@ pub fn limits_of(stored: &StoredFunction, server: &ServerLimits) -> Result<Invoc
     server.narrow(stored.limits, footprint)
 }
 
+fn mounts(stored: &StoredFunction, folders: &HashMap<Hash, PathBuf>) -> Result<Arc<[Mount]>, AssembleError> {
+    let mount = |mount: &document::StoredMount| match folders.get(&mount.tree) {
+        Some(folder) => Ok(Mount { at: mount.at.clone(), folder: folder.clone() }),
+        None => Err(AssembleError::MissingFolder { function: stored.name.clone(), at: mount.at.clone() }),
+    };
+    stored.mounts.iter().map(mount).collect()
+}
+
 fn program(stored: &StoredFunction, code: &Code, names: &[String], fuel: bool) -> Program {
     let text = match code {
         Code::Source(text) => text,
@@ -215,7 +232,10 @@ fn program(stored: &StoredFunction, code: &Code, names: &[String], fuel: bool) -
         metering: if fuel { Metering::Fuel } else { Metering::Epoch },
         source: guest::Source {
             name: stored.name.to_string(),
-            file: format!("{}.{}", stored.name, language.extension()),
+            file: match &stored.main {
+                Some(path) => format!("{TASK}/{path}"),
+                None => format!("{}.{}", stored.name, language.extension()),
+            },
             code: text.to_string(),
             parameters: stored.parameter_names(),
             functions: names.to_vec(),

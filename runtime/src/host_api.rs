@@ -45,6 +45,8 @@ pub struct Grants {
     pub environment: Arc<[(String, String)]>,
     pub egress: Arc<egress::Egress>,
     pub shared: Arc<Shared>,
+    /// The folders that it reads.
+    pub mounts: Arc<[filesystem::Mount]>,
     /// Where invocations get their `/tmp`.
     pub tmp: Arc<filesystem::TmpRoot>,
 }

@@ -79,6 +79,20 @@ pub const DEFAULT_REQUEST_SIZE: ByteSize = ByteSize::mib(1);
 pub const MAX_REQUEST_SIZE: ByteSize = ByteSize::mib(64);
 /// An uploaded component.
 pub const DEFAULT_UPLOAD_SIZE: ByteSize = ByteSize::mib(50);
+/// Entries of an uploaded archive, folders among them: as many as a large `node_modules` has.
+pub const MAX_BUNDLE_FILES: usize = 20_000;
+/// One file of a bundle: it is held in memory while it is unpacked.
+pub const MAX_BUNDLE_FILE: ByteSize = ByteSize::mib(64);
+/// All files of a bundle, unpacked: 256 MiB, about what other runtimes of functions allow.
+pub const MAX_BUNDLE_SIZE: ByteSize = ByteSize::mib(256);
+/// The path of a file in a bundle, and each name in it.
+pub const MAX_BUNDLE_PATH: usize = 1024;
+/// See [`MAX_BUNDLE_PATH`]: what file systems take.
+pub const MAX_FILE_NAME: usize = 255;
+/// Folders inside folders of a bundle; npm's own trees stay far below.
+pub const MAX_BUNDLE_DEPTH: usize = 32;
+/// Bundles unpacked at once, each with up to [`MAX_BUNDLE_SIZE`] in memory until it is stored.
+pub const CONCURRENT_EXTRACTIONS: usize = 2;
 /// A result or a response body that is not streamed: 6 MiB, as common runtimes of functions have it.
 pub const DEFAULT_RESPONSE_SIZE: ByteSize = ByteSize::mib(6);
 /// What is read of a body that is refused, so that a client that is still sending gets to read why, and for how long.

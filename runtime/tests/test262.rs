@@ -162,9 +162,7 @@ fn runs(suite: &Path, path: &Path, modules: bool, out: &mut Vec<Run>, skipped: &
         includes.extend(meta.includes.iter().cloned());
     }
     let folder = name.split('/').take(2).collect::<Vec<_>>().join("/");
-    let event = |code: &str, module: bool| {
-        json!({ "code": code, "file": format!("/var/task/test/{name}"), "includes": includes, "asynchronous": meta.is("async"), "module": module })
-    };
+    let event = |code: &str, module: bool| json!({ "code": code, "file": format!("/var/task/test/{name}"), "includes": includes, "asynchronous": meta.is("async"), "module": module });
     let mut add = |mode: &str, event: Value| {
         let name = if mode.is_empty() { name.clone() } else { format!("{name} ({mode})") };
         out.push(Run { name, folder: folder.clone(), event, negative: meta.negative.clone() });
@@ -201,7 +199,8 @@ fn judge(run: &Run, workspace: &Workspace<'_>) -> Option<String> {
                 "parse" | "resolution" => phase == "parse" || phase == "resolution",
                 _ => phase == "runtime",
             };
-            (!at || class != kind).then(|| format!("expected {kind} at {expected}, and it came to {phase}: {class}: {message}"))
+            (!at || class != kind)
+                .then(|| format!("expected {kind} at {expected}, and it came to {phase}: {class}: {message}"))
         }
     }
 }

@@ -70,7 +70,7 @@ impl Admin {
         };
         registry.store.blobs.put(files.into_values().chain(built.images).collect()).await?;
         let _swap = registry.swap(workspace).await;
-        registry.store.metadata.commit(workspace.as_str(), &stored, &document.files()).await?;
+        registry.store.metadata.commit(workspace.as_str(), &stored, &document.uses()).await?;
 
         let replaced = registry.loaded(workspace).await;
         let live = registry.publish(built.deployment).await;
@@ -200,7 +200,11 @@ struct BuiltFunction {
 /// Whether a function would load as it did before.
 fn same(a: &StoredFunction, b: &StoredFunction) -> bool {
     let names = |function: &StoredFunction| function.parameter_names();
-    a.code == b.code && a.language == b.language && names(a) == names(b) && a.limits == b.limits
+    a.code == b.code
+        && (&a.main, &a.mounts) == (&b.main, &b.mounts)
+        && a.language == b.language
+        && names(a) == names(b)
+        && a.limits == b.limits
 }
 
 /// What the function did wrong when it was loaded, said about that function. Its fault, so 422.

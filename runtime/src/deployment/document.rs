@@ -4,6 +4,7 @@ use super::spec::Kind;
 use crate::limits::AskedLimits;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
+use crate::store::metadata::Use;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -27,6 +28,12 @@ pub struct StoredFunction {
     pub name: Name,
     pub language: Kind,
     pub code: Hash,
+    /// Where the code is below `/var/task`, for a function of several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main: Option<String>,
+    /// The folders that it reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<StoredMount>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +51,17 @@ pub struct StoredFunction {
     /// What the first load left in memory, to fork instances from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<StoredImage>,
+}
+
+/// The folder of a function's own files.
+pub const TASK: &str = "/var/task";
+
+/// A folder that a function reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMount {
+    /// Where the function sees it.
+    pub at: String,
+    pub tree: Hash,
 }
 
 /// What invocations of a function may share.
@@ -74,6 +92,11 @@ impl Isolation {
 }
 
 impl StoredFunction {
+    /// The folder of its own files, if it has more than one.
+    pub fn task(&self) -> Option<Hash> {
+        self.mounts.iter().find(|mount| mount.at == TASK).map(|mount| mount.tree)
+    }
+
     /// The names of the declared parameters, in order.
     pub fn parameter_names(&self) -> Option<Vec<String>> {
         self.parameters.as_ref().map(|parameters| parameters.keys().cloned().collect())
@@ -93,10 +116,16 @@ impl Document {
         }
     }
 
-    /// The hashes of all code and images.
-    pub fn files(&self) -> Vec<Hash> {
-        let images = self.functions.iter().flat_map(|function| &function.image).map(|image| image.content);
-        self.functions.iter().map(|function| function.code).chain(images).collect()
+    /// All code, images and folders.
+    pub fn uses(&self) -> Vec<Use> {
+        let images = self.functions.iter().flat_map(|function| &function.image).map(|image| Use::File(image.content));
+        let code = self.functions.iter().map(|function| Use::File(function.code));
+        code.chain(images).chain(self.trees().map(Use::Tree)).collect()
+    }
+
+    /// The folders of all functions.
+    pub fn trees(&self) -> impl Iterator<Item = Hash> {
+        self.functions.iter().flat_map(|function| &function.mounts).map(|mount| mount.tree)
     }
 }
 

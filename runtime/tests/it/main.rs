@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at files and processes from outside")]
 
 mod auth;
+mod bundles;
 mod client;
 mod components;
 mod deploy;
@@ -17,6 +18,7 @@ mod isolation;
 mod javascript;
 mod limits;
 mod microservice;
+mod modules;
 mod prebuilt;
 mod python;
 mod server;

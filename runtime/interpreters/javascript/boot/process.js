@@ -55,7 +55,7 @@
     versions: { thimble: "0.1.0", quickjs: "0.16.2" },
     release: { name: "thimble" },
     exitCode: undefined,
-    cwd: () => "/",
+    cwd: () => host.cwd(),
     hrtime,
     uptime: () => host.elapsed() / 1000,
     memoryUsage: () => {

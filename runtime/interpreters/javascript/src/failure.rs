@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind, Position};
+use crate::host::files;
 use crate::js::{self, Thrown, Value};
 use crate::{allocator, natives};
 
@@ -22,6 +23,17 @@ thread_local! {
 
 pub fn remember_source(file: &str, code: &str) {
     SOURCE.with_borrow_mut(|source| *source = (file.to_owned(), code.to_owned()));
+}
+
+/// Where the source would be among its function's files.
+pub fn source_path() -> String {
+    SOURCE.with_borrow(|(file, _)| if file.starts_with('/') { file.clone() } else { format!("/var/task/{file}") })
+}
+
+/// The text of one of the user's files: of the source itself, or of a file beside it, read now.
+fn text_of(file: &str) -> String {
+    let own = SOURCE.with_borrow(|(own, code)| (own == file).then(|| code.clone()));
+    own.unwrap_or_else(|| files::read_text(file).unwrap_or_default())
 }
 
 pub fn new(kind: FailureKind, name: &str, message: impl Into<String>) -> Failure {
@@ -57,39 +69,42 @@ pub fn syntax(Thrown(value): &Thrown) -> Failure {
         .map(|error| (error.name, error.message))
         .unwrap_or_else(|| ("SyntaxError".to_owned(), natives::inspect(value)));
     let found = raw.lines().find_map(frame_place);
-    let position = found.map(|(line, column)| place(line, column));
+    let text = found.as_ref().map(|found| text_of(&found.file)).unwrap_or_default();
+    let position = found.as_ref().map(|found| place_in(&found.file, &text, found.line, found.column));
     // What QuickJS met behind the end is a wrapper's, not the user's.
     let message = match found {
-        Some((line, _)) if line > line_count() => "unexpected end of the source".to_owned(),
+        Some(found) if found.line > text.lines().count().max(1) as u32 => "unexpected end of the source".to_owned(),
         _ => message,
     };
     Failure { kind: FailureKind::Syntax, name, message, stack: String::new(), position }
 }
 
-fn line_count() -> u32 {
-    SOURCE.with_borrow(|(_, code)| code.lines().count().max(1) as u32)
+/// A place in the source.
+pub fn place(line: u32, byte_column: u32) -> Position {
+    SOURCE.with_borrow(|(file, code)| place_in(file, code, line, byte_column))
 }
 
-/// A place in the user's file, moved to the last line where it lies behind the end.
-pub fn place(line: u32, byte_column: u32) -> Position {
-    SOURCE.with_borrow(|(file, code)| {
-        let lines: Vec<&str> = code.lines().collect();
-        let last = lines.len().max(1) as u32;
-        let line_in_file = line.clamp(1, last);
-        let text = lines.get(line_in_file as usize - 1).copied().unwrap_or("");
-        let column = if line > last { text.chars().count() as u32 + 1 } else { column_in(text, byte_column) };
-        Position { file: file.clone(), line: line_in_file, column, text: text.to_owned() }
-    })
+/// A place in one of the user's files, moved to the last line where it lies behind the end.
+fn place_in(file: &str, code: &str, line: u32, byte_column: u32) -> Position {
+    let lines: Vec<&str> = code.lines().collect();
+    let last = lines.len().max(1) as u32;
+    let line_in_file = line.clamp(1, last);
+    let text = lines.get(line_in_file as usize - 1).copied().unwrap_or("");
+    let column = if line > last { text.chars().count() as u32 + 1 } else { column_in(text, byte_column) };
+    Position { file: file.to_owned(), line: line_in_file, column, text: text.to_owned() }
 }
 
 /// The same text with columns in characters and without frames that are not the user's.
 pub fn clean_stack(stack: &str) -> String {
     let mut out = String::new();
+    // Frames of one file mostly stand together.
+    let mut last = (String::new(), String::new());
     for line in stack.lines() {
         let frame = line.trim_start();
         if !frame.starts_with("at ")
             || frame.contains(&format!("({BOOT}"))
             || frame.starts_with(&format!("at {BOOT}"))
+            || frame.contains("(node:")
             || frame.ends_with("(native)")
             || frame.ends_with("(missing)")
         {
@@ -100,9 +115,12 @@ pub fn clean_stack(stack: &str) -> String {
         }
         out.push_str("    ");
         match frame_place(frame) {
-            Some((line, column)) => {
+            Some(found) => {
                 let before = frame.rsplitn(3, ':').nth(2).unwrap_or(frame);
-                let place = place(line, column);
+                if found.file != last.0 {
+                    last = (found.file.clone(), text_of(&found.file));
+                }
+                let place = place_in(&last.0, &last.1, found.line, found.column);
                 out.push_str(&format!("{before}:{}:{}", place.line, place.column));
                 if frame.ends_with(')') {
                     out.push(')');
@@ -200,8 +218,14 @@ fn causes(value: &Value, stack: &mut String, left: &mut usize) {
     }
 }
 
-/// Line and byte column of a frame that lies in the user's file.
-fn frame_place(frame: &str) -> Option<(u32, u32)> {
+/// A frame that lies in one of the user's files, its column in bytes.
+struct Frame {
+    file: String,
+    line: u32,
+    column: u32,
+}
+
+fn frame_place(frame: &str) -> Option<Frame> {
     let frame = frame.trim().trim_end_matches(')');
     let mut parts = frame.rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
@@ -209,15 +233,15 @@ fn frame_place(frame: &str) -> Option<(u32, u32)> {
     let before = parts.next()?;
     let file =
         before.rsplit_once(['(']).map_or_else(|| before.trim_start().trim_start_matches("at "), |(_, file)| file);
-    let own = SOURCE.with_borrow(|(own, _)| own == file);
-    own.then_some((line.max(1) as u32, column))
+    let own = file.starts_with('/') || SOURCE.with_borrow(|(own, _)| own == file);
+    own.then(|| Frame { file: file.to_owned(), line: line.max(1) as u32, column })
 }
 
 fn position(stack: &str) -> Option<Position> {
     // The columns of a clean stack are characters already, so the line's text is all that is missing.
-    let (line, column) = stack.lines().find_map(frame_place)?;
-    let mut position = place(line, 1);
-    position.column = column;
+    let found = stack.lines().find_map(frame_place)?;
+    let mut position = place_in(&found.file, &text_of(&found.file), found.line, 1);
+    position.column = found.column;
     Some(position)
 }
 

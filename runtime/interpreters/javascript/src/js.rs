@@ -236,6 +236,15 @@ impl Value {
         if answer < 0 { Err(pending()) } else { Ok(()) }
     }
 
+    /// Defines a property that can be written but is not listed.
+    pub fn define_hidden(&self, name: &str, value: Value) -> Result<()> {
+        let name = Atom::new(name);
+        let flags = (sys::JS_PROP_WRITABLE | sys::JS_PROP_CONFIGURABLE) as c_int;
+        // SAFETY: `JS_DefinePropertyValue` takes over the value's reference.
+        let answer = unsafe { sys::JS_DefinePropertyValue(context(), self.0, name.0, value.into_raw(), flags) };
+        if answer < 0 { Err(pending()) } else { Ok(()) }
+    }
+
     #[inline]
     pub fn call(&self, this: &Value, arguments: &[&Value]) -> Result<Value> {
         // SAFETY: `&Value` is a pointer to a struct of one JSValue, so they are copied into an array of JSValues, which
@@ -449,10 +458,19 @@ pub fn from_bytecode(bytes: &'static [u8]) -> Result<Value> {
 /// The exports of a compiled module that has run.
 pub fn namespace(module: &Value) -> Result<Value> {
     // SAFETY: the caller compiled this value as a module, so it points to a module definition.
-    Value::checked(unsafe {
-        let definition = sys::JS_VALUE_GET_PTR(module.0).cast();
-        sys::JS_GetModuleNamespace(context(), definition)
-    })
+    Value::checked(unsafe { sys::JS_GetModuleNamespace(context(), definition(module)) })
+}
+
+/// What QuickJS knows a compiled module by.
+pub fn definition(module: &Value) -> *mut sys::JSModuleDef {
+    // SAFETY: reads the pointer only; the caller compiled this value as a module.
+    unsafe { sys::JS_VALUE_GET_PTR(module.0).cast() }
+}
+
+/// The texts of an array.
+pub fn texts(array: &Value) -> Result<Vec<String>> {
+    let length = array.get("length")?.to_f64()? as usize;
+    (0..length).map(|index| array.get(&index.to_string()).and_then(|item| item.text())).collect()
 }
 
 /// The name that a module was asked for by.

@@ -36,12 +36,20 @@ pub fn shelve() {
 
 /// The exports of a module: `node:` may be left out, `thimble:` may not. None where there is no such module.
 pub fn find(name: &str) -> Option<Result<Value>> {
-    let found = SHELF.with_borrow(|shelf| {
+    on_shelf(name).map(|(name, bytes)| exports(name, bytes))
+}
+
+/// Whether there is a module of that name.
+pub fn has(name: &str) -> bool {
+    on_shelf(name).is_some()
+}
+
+fn on_shelf(name: &str) -> Option<(&'static str, &'static [u8])> {
+    SHELF.with_borrow(|shelf| {
         let at = |name: &str| shelf.binary_search_by(|(there, _)| (*there).cmp(name)).ok();
         let at = at(name).or_else(|| at(&format!("node:{name}")))?;
         Some(shelf[at])
-    });
-    found.map(|(name, bytes)| exports(name, bytes))
+    })
 }
 
 fn exports(name: &'static str, bytes: &'static [u8]) -> Result<Value> {

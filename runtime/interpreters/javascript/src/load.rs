@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind, Form, Loaded, Position, Source};
 use crate::classify::{self, Text};
+use crate::host::files::place;
 use crate::js::{self, Atom, Thrown, Value};
+use crate::modules::{self, Format};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
 use crate::{failure, invoke, json, natives, reactor, scan};
@@ -53,6 +55,7 @@ thread_local! {
 pub fn load(source: Source) -> Result<Loaded, Failure> {
     failure::remember_source(&source.file, &source.code);
     invoke::forget_invocation();
+    place::set_working(if modules::is_path(&source.file) { modules::TASK } else { "/" });
     let text = Text::new(&source.code);
     let prepared = define_functions(&source).and_then(|()| make_globals(&text));
     let result = prepared.map_err(|thrown| failure::thrown(&thrown)).and_then(|()| classify(&source, &text));
@@ -76,6 +79,11 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
 fn classify(source: &Source, text: &Text) -> Result<(Form, Program), Failure> {
     if text.is_empty() {
         return Err(no_handler(source));
+    }
+    if modules::is_path(&source.file)
+        && let Some(format) = modules::format_of_main(&source.file, text).map_err(|thrown| failure::thrown(&thrown))?
+    {
+        return main_file(source, text, format);
     }
     if scan::begins_as_function(&text.masked)
         && let Ok(compiled) = classify::expression(text, &source.file)
@@ -134,6 +142,23 @@ fn parameters(source: &Source) -> (Vec<&str>, Vec<&str>) {
     let mut parameters = names.clone();
     parameters.extend(["event", "context"].into_iter().filter(|name| !names.contains(name)));
     (parameters, names)
+}
+
+/// Runs a file of several as Node would.
+fn main_file(source: &Source, text: &Text, format: Format) -> Result<(Form, Program), Failure> {
+    match format {
+        Format::Module => match modules::compile(&source.file, &text.code, true) {
+            Ok(compiled) => module(source, text, compiled),
+            Err(thrown) => Err(module_failure(source, &thrown)),
+        },
+        Format::CommonJs => {
+            let compiled = modules::compile_function(text, &source.file);
+            let compiled = compiled.map_err(|thrown| failure::syntax(&thrown))?;
+            let program =
+                modules::run_main(&source.file, compiled).and_then(|exports| exported(source, &exports, None));
+            Ok((Form::Module, program.map_err(|thrown| failure::thrown(&thrown))?))
+        }
+    }
 }
 
 /// Runs a CommonJS module, or a script whose function `declared` is the handler.
@@ -277,8 +302,11 @@ fn unsettled(unsettled: Unsettled) -> Failure {
 /// Why a module did not compile: its own syntax, or an import of something that is not there.
 fn module_failure(source: &Source, thrown: &Thrown) -> Failure {
     let code = thrown.0.get("code").ok().and_then(|code| code.as_text());
-    if code.as_deref() != Some("MODULE_NOT_FOUND") {
-        return failure::syntax(thrown);
+    match code.as_deref() {
+        Some("MODULE_NOT_FOUND") => {}
+        // It says which file imports what.
+        Some(code) if code.starts_with("ERR_") => return failure::thrown(thrown),
+        _ => return failure::syntax(thrown),
     }
     let mut found = failure::thrown(thrown);
     let specifier = found.message.split('\'').nth(1).unwrap_or("").to_owned();

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::ffi::{CString, c_int};
 
+use crate::host::files::place;
 use crate::js::{self, Goal, Result, Value, context, sys};
 use crate::{host, instance, json, library, modules, tasks};
 
@@ -71,6 +72,8 @@ pub fn boot() {
             library::find(&name).unwrap_or_else(|| Err(modules::not_found(&name)))
         }),
     ));
+    ok(host.set("cwd", function("cwd", |_| Ok(Value::string(&place::working())))));
+    ok(host.set("fileNatives", function("fileNatives", |_| modules::natives())));
     library::shelve();
     for (file, code) in BOOT {
         let function = ok(js::compile(code, file, 1, Goal::Script).and_then(js::run));

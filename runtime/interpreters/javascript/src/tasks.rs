@@ -59,6 +59,19 @@ pub fn settle(value: Value) -> Result<Value, Unsettled> {
     }
 }
 
+/// What a promise has come to, if it has; no job runs for it.
+pub fn outcome_now(promise: &Value) -> Option<js::Result<Value>> {
+    // SAFETY: the promise is alive.
+    match unsafe { sys::JS_PromiseState(context(), promise.raw()) } {
+        sys::JSPromiseStateEnum_JS_PROMISE_FULFILLED => Some(Ok(outcome(promise))),
+        sys::JSPromiseStateEnum_JS_PROMISE_REJECTED => {
+            forget_rejection(promise.raw());
+            Some(Err(Thrown(outcome(promise))))
+        }
+        _ => None,
+    }
+}
+
 /// Runs the jobs that are ready.
 #[inline]
 pub fn drain() {
