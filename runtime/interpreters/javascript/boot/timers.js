@@ -1,7 +1,8 @@
-// Timers over the host's reactor, and `structuredClone`.
+// Timers over the host's reactor, `structuredClone`, and the names of the global object.
 (function (host) {
   "use strict";
   const { timer, cancel, define } = host;
+  define("global", globalThis);
   const LONGEST = 2 ** 31 - 1;
   // Timer numbers of ours to the operations that stand for them: an interval is a new operation each time.
   const active = new Map();

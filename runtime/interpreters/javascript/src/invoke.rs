@@ -9,7 +9,7 @@ use crate::json::{self, Refused};
 use crate::load::{Handler, PROGRAM, Program, Shape};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{failure, instance, natives, reactor};
+use crate::{async_context, failure, instance, natives, reactor};
 
 thread_local! {
     /// What the host says of the current invocation, once something has asked.
@@ -21,9 +21,11 @@ thread_local! {
 pub fn invoke(entry: Option<&str>, event: String) -> Result<String, Failure> {
     instance::begin_invocation();
     forget_invocation();
+    async_context::reset();
     let result = run(entry, event);
     tasks::drain();
     tasks::report_rejections();
+    tasks::forget();
     reactor::forget(TellHost::No);
     result
 }

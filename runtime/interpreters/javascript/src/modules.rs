@@ -1,9 +1,8 @@
-//! The modules that can be imported: "thimble", the host API, and of Node's own "fs".
+//! The modules that can be imported: "thimble", the host API, and those of Node that the library has.
 
 use std::ffi::{CString, c_char};
 use std::ptr::null_mut;
 
-use crate::host::files;
 use crate::js::{self, Opaque, Thrown, Value, context, sys};
 use crate::{library, natives};
 
@@ -18,8 +17,6 @@ fn find(name: &str) -> Option<js::Result<Value>> {
         // What is behind the globals is not an interface.
         name if name.starts_with("thimble:") => None,
         "thimble" => Some(natives::internal("thimble")),
-        "fs" | "node:fs" => Some(files::module()),
-        "fs/promises" | "node:fs/promises" => Some(files::module().and_then(|fs| fs.get("promises"))),
         name => library::find(name),
     }
 }
@@ -27,8 +24,8 @@ fn find(name: &str) -> Option<js::Result<Value>> {
 /// The error for a package or built-in module that is not there.
 pub fn not_found(name: &str) -> Thrown {
     let message = format!(
-        "Cannot find module '{name}': packages and most of Node's built-in modules are not available in this version; \
-         \"thimble\", \"fs\" and \"fs/promises\" can be imported"
+        "Cannot find module '{name}': packages are not available in this version; \"thimble\" and most of Node's \
+         built-in modules can be imported"
     );
     Thrown::new("Error", &message).with("code", "MODULE_NOT_FOUND")
 }
