@@ -32,6 +32,8 @@ const library = {
       const known = 'getPromiseDetails:(p)=>{const s=host.promiseState(p);return !s||s[0]==="pending"?[g,void 0]:[s[0]==="rejected"?h:"fulfilled",s[1]]}';
       return { contents: whole.replace(unknown, known) };
     });
+    // Errors of arguments are the library's own.
+    build.onResolve({ filter: /^\.\/validators\.js$/ }, ({ importer }) => (importer.includes("path-unified") ? { path: "thimble:node-errors", external: true } : undefined));
     // An error of the package's asks for the package as a whole.
     build.onResolve({ filter: /^\.\.\/assert$/ }, () => ({ path: "node:assert", external: true }));
     build.onResolve({ filter: /^[^.]/ }, ({ path, kind }) => {

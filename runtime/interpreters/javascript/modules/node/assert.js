@@ -1,6 +1,8 @@
 // `assert`: what a failed one says is Node's own, by the package that carries its AssertionError.
 "use strict";
 const AssertionError = require("assert/build/internal/assert/assertion_error.js");
+// The bundle gives it another name where another class of a package has the same.
+Object.defineProperty(AssertionError, "name", { value: "AssertionError", configurable: true });
 const { inspect } = require("thimble:node-inspect");
 const { isDeepEqual, isDeepStrictEqual } = require("thimble:node-comparisons");
 const { codes, checkFunction } = require("thimble:node-errors");

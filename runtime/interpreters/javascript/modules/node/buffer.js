@@ -47,10 +47,16 @@ Object.defineProperty(prototype, "constructor", { value: Buffer, writable: true,
 const asBuffer = (bytes) => Object.setPrototypeOf(bytes, prototype);
 const isView = (value) => ArrayBuffer.isView(value);
 const isBytes = (value) => value instanceof Uint8Array;
+const lengthOfBuffer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength").get;
 const isAnyBuffer = (value) => {
   if (typeof value !== "object" || value === null) return false;
-  const tag = Object.prototype.toString.call(value);
-  return value instanceof ArrayBuffer || tag === "[object ArrayBuffer]" || tag === "[object SharedArrayBuffer]";
+  if (typeof SharedArrayBuffer === "function" && value instanceof SharedArrayBuffer) return true;
+  try {
+    lengthOfBuffer.call(value);
+    return true;
+  } catch {
+    return false;
+  }
 };
 const bytesOf = (view) => (isBytes(view) ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
 
@@ -532,6 +538,7 @@ function transcode(source, from, to) {
 }
 
 function bytesToCheck(input) {
+  if ((isView(input) ? input.buffer : input)?.detached === true) throw new codes.ERR_INVALID_STATE("Cannot validate on a detached buffer");
   if (isView(input)) return bytesOf(input);
   if (isAnyBuffer(input)) return new Uint8Array(input);
   throw new ERR_INVALID_ARG_TYPE("input", ["ArrayBuffer", "Buffer", "TypedArray"], input);
@@ -557,7 +564,7 @@ module.exports = {
       host.decode(bytesToCheck(input), true, true);
       return true;
     } catch (error) {
-      if (error.code === "ERR_INVALID_ARG_TYPE") throw error;
+      if (error.code?.startsWith("ERR_INVALID_")) throw error;
       return false;
     }
   },

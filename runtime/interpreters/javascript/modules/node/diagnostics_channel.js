@@ -39,7 +39,18 @@ class Channel {
     };
     for (const [store, transform] of this.#stores) {
       const inner = run;
-      run = () => store.run(transform ? transform(data) : data, inner);
+      run = () => {
+        let stored = data;
+        try {
+          if (transform) stored = transform(data);
+        } catch (error) {
+          process.nextTick(() => {
+            throw error;
+          });
+          return inner();
+        }
+        return store.run(stored, inner);
+      };
     }
     return run();
   }

@@ -575,15 +575,30 @@ function makeStreams() {
     }
   };
 
-  ReadStreamOf = class ReadStream extends Readable {
-    constructor(path, options) {
-      options = optionsOf(options);
-      super({ highWaterMark: options.highWaterMark ?? 65536, encoding: options.encoding, emitClose: options.emitClose ?? true, autoDestroy: options.autoClose ?? true, signal: options.signal });
-      prepare(this, path, options, "r");
-      this.bytesRead = 0;
-    }
-    get pending() { return this.fd === null; }
-    _construct(done) { process.nextTick(() => construct(this, done)); }
+  // They are functions, not classes: packages that patch `fs` call them on objects of their own.
+  ReadStreamOf = function ReadStream(path, options) {
+    if (!(this instanceof ReadStream)) return new ReadStream(path, options);
+    options = optionsOf(options);
+    prepare(this, path, options, "r");
+    this.bytesRead = 0;
+    Readable.call(this, { highWaterMark: options.highWaterMark ?? 65536, encoding: options.encoding, emitClose: options.emitClose ?? true, autoDestroy: options.autoClose ?? true, signal: options.signal });
+  };
+  WriteStreamOf = function WriteStream(path, options) {
+    if (!(this instanceof WriteStream)) return new WriteStream(path, options);
+    options = optionsOf(options);
+    const { start, fd } = options;
+    prepare(this, path, { ...options, end: undefined }, start !== undefined && fd === undefined ? "r+" : "w");
+    delete this.end;
+    this.mode = options.mode ?? 0o666;
+    this.bytesWritten = 0;
+    Writable.call(this, { highWaterMark: options.highWaterMark, defaultEncoding: options.encoding ?? "utf8", emitClose: options.emitClose ?? true, autoDestroy: options.autoClose ?? true, signal: options.signal });
+  };
+  const shared = {
+    _construct(done) { process.nextTick(() => construct(this, done)); },
+    _destroy(error, done) { destroy(this, error, done); },
+  };
+  const readable = {
+    ...shared,
     _read(size) {
       const left = this.end === Infinity ? size : Math.min(size, this.end - (this.pos ?? this.bytesRead) + 1);
       if (left <= 0) return void this.push(null);
@@ -598,26 +613,14 @@ function makeStreams() {
       if (this.pos !== undefined) this.pos += count;
       // Others run between two pieces, as they do where a disk is asked.
       setImmediate(() => this.push(count ? buffer.subarray(0, count) : null));
-    }
-    _destroy(error, done) { destroy(this, error, done); }
+    },
     close(callback) {
       close(this, callback);
       this.destroy();
-    }
+    },
   };
-
-  WriteStreamOf = class WriteStream extends Writable {
-    constructor(path, options) {
-      options = optionsOf(options);
-      super({ highWaterMark: options.highWaterMark, defaultEncoding: options.encoding ?? "utf8", emitClose: options.emitClose ?? true, autoDestroy: options.autoClose ?? true, signal: options.signal });
-      const { start, fd } = options;
-      prepare(this, path, { ...options, end: undefined }, start !== undefined && fd === undefined ? "r+" : "w");
-      delete this.end;
-      this.mode = options.mode ?? 0o666;
-      this.bytesWritten = 0;
-    }
-    get pending() { return this.fd === null; }
-    _construct(done) { process.nextTick(() => construct(this, done)); }
+  const writable = {
+    ...shared,
     _write(chunk, _, done) {
       try {
         const count = writeAt(this.fd, chunk, this.pos);
@@ -627,15 +630,20 @@ function makeStreams() {
         return done(error);
       }
       done();
-    }
-    _destroy(error, done) { destroy(this, error, done); }
+    },
     close(callback) {
       close(this, callback);
       if (!this.autoClose) this.on("finish", () => this.destroy());
       this.end();
-    }
-    destroySoon() { this.end(); }
+    },
+    destroySoon() { this.end(); },
   };
+  for (const [Stream, Base, methods] of [[ReadStreamOf, Readable, readable], [WriteStreamOf, Writable, writable]]) {
+    Object.setPrototypeOf(Stream.prototype, Base.prototype);
+    Object.setPrototypeOf(Stream, Base);
+    Object.assign(Stream.prototype, methods);
+    Object.defineProperty(Stream.prototype, "pending", { get() { return this.fd === null; }, configurable: true });
+  }
 }
 
 fs.createReadStream = (path, options) => {

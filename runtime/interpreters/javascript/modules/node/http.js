@@ -348,25 +348,29 @@ class Incoming extends IncomingMessage {
       this.emit("aborted");
     }
     this.req._finished();
-    done(error);
+    // As in Node: who does not listen is not told that an answer broke off.
+    done(error && this.listenerCount("error") > 0 ? error : null);
   }
 }
 
 // ---- agents: the host keeps the connections, so an agent holds options only
 
-class Agent extends EventEmitter {
-  constructor(options = {}) {
-    super();
-    const { keepAlive = false, keepAliveMsecs = 1000, maxSockets = Infinity, maxTotalSockets = Infinity, maxFreeSockets = 256, scheduling = "lifo" } = options ?? {};
-    Object.assign(this, { options: { ...options }, keepAlive, keepAliveMsecs, maxSockets, maxTotalSockets, maxFreeSockets, scheduling, requests: {}, sockets: {}, freeSockets: {}, totalSocketCount: 0, defaultPort: 80, protocol: "http:" });
-  }
-  addRequest() {}
-  createConnection() { throw notSupported("Agent.createConnection", "http.request and fetch go through the host's own connections"); }
-  getName(options = {}) { return `${options.host || "localhost"}:${options.port ?? ""}:${options.localAddress ?? ""}`; }
-  keepSocketAlive() { return true; }
-  reuseSocket() {}
-  destroy() {}
+function Agent(options = {}) {
+  if (!(this instanceof Agent)) return new Agent(options);
+  EventEmitter.call(this);
+  const { keepAlive = false, keepAliveMsecs = 1000, maxSockets = Infinity, maxTotalSockets = Infinity, maxFreeSockets = 256, scheduling = "lifo" } = options ?? {};
+  Object.assign(this, { options: { ...options }, keepAlive, keepAliveMsecs, maxSockets, maxTotalSockets, maxFreeSockets, scheduling, requests: {}, sockets: {}, freeSockets: {}, totalSocketCount: 0, defaultPort: 80, protocol: "http:" });
 }
+Object.setPrototypeOf(Agent.prototype, EventEmitter.prototype);
+Object.setPrototypeOf(Agent, EventEmitter);
+Agent.prototype.addRequest = () => {};
+Agent.prototype.createConnection = () => {
+  throw notSupported("Agent.createConnection", "http.request and fetch go through the host's own connections");
+};
+Agent.prototype.getName = (options = {}) => `${options.host || "localhost"}:${options.port ?? ""}:${options.localAddress ?? ""}`;
+Agent.prototype.keepSocketAlive = () => true;
+Agent.prototype.reuseSocket = () => {};
+Agent.prototype.destroy = () => {};
 let globalAgent = new Agent({ keepAlive: true, timeout: 5000 });
 
 function request(...values) { return new ClientRequest(...values); }

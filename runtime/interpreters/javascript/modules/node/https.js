@@ -3,14 +3,15 @@
 const http = require("node:http");
 const { notSupported } = require("thimble:node-errors");
 
-class Agent extends http.Agent {
-  constructor(options) {
-    super(options);
-    this.defaultPort = 443;
-    this.protocol = "https:";
-    this.maxCachedSessions = 100;
-  }
+function Agent(options) {
+  if (!(this instanceof Agent)) return new Agent(options);
+  http.Agent.call(this, options);
+  this.defaultPort = 443;
+  this.protocol = "https:";
+  this.maxCachedSessions = 100;
 }
+Object.setPrototypeOf(Agent.prototype, http.Agent.prototype);
+Object.setPrototypeOf(Agent, http.Agent);
 let globalAgent = new Agent({ keepAlive: true, timeout: 5000 });
 
 function request(...values) {

@@ -88,12 +88,19 @@ process.on("newListener", (event) => {
 const warned = new Set();
 function emitWarning(warning, type, code) {
   let detail;
-  if (typeof type === "object" && type !== null) ({ type, code, detail } = type);
-  else if (typeof type === "function") type = undefined;
+  if (typeof type === "object" && type !== null && !Array.isArray(type)) {
+    ({ type, code, detail } = type);
+    if (typeof detail !== "string") detail = undefined;
+  } else if (typeof type === "function") {
+    type = undefined;
+  }
+  if (typeof code === "function") code = undefined;
+  if (type !== undefined) checkString(type, "type");
+  if (code !== undefined) checkString(code, "code");
   if (typeof warning === "string") {
     const error = new Error(warning);
     error.name = `${type ?? "Warning"}`;
-    if (code !== undefined && typeof code !== "function") error.code = code;
+    if (code !== undefined) error.code = code;
     if (detail !== undefined) error.detail = detail;
     warning = error;
   } else if (!(warning instanceof Error)) {

@@ -18,7 +18,7 @@ Readable.fromWeb = function fromWeb(stream, options = {}) {
       reader.read().then(
         ({ value, done }) => {
           if (done) closed = true;
-          readable.push(done ? null : objectMode || typeof value === "string" ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+          readable.push(done ? null : value);
         },
         (error) => {
           closed = true;
@@ -71,7 +71,7 @@ Writable.fromWeb = function fromWeb(stream, options = {}) {
   return new Writable({
     highWaterMark, objectMode, decodeStrings, signal,
     write(chunk, encoding, done) {
-      const value = typeof chunk === "string" && !objectMode && decodeStrings ? bytesAs(Buffer.from(chunk, encoding)) : objectMode ? chunk : bytesAs(chunk);
+      const value = typeof chunk === "string" && !objectMode && decodeStrings ? bytesAs(Buffer.from(chunk, encoding)) : chunk;
       settle(writer.ready.then(() => writer.write(value)), done);
     },
     final(done) {

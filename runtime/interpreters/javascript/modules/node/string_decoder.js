@@ -3,6 +3,7 @@
 const { Buffer } = require("node:buffer");
 const { codes } = require("thimble:node-errors");
 
+const STATE = Symbol("state");
 const NAMES = { __proto__: null, utf8: "utf8", "utf-8": "utf8", latin1: "latin1", binary: "latin1", ascii: "ascii", ucs2: "utf16le", "ucs-2": "utf16le", utf16le: "utf16le", "utf-16le": "utf16le", hex: "hex", base64: "base64", base64url: "base64url" };
 
 // How many bytes at the end begin a character of UTF-8 that is not complete, and how many it needs.
@@ -35,44 +36,41 @@ function openIn(encoding, bytes) {
   }
 }
 
-class StringDecoder {
-  #open = Buffer.alloc(0);
-  #size = 0;
-  constructor(encoding) {
-    const name = encoding === undefined || encoding === null || encoding === "" ? "utf8" : NAMES[`${encoding}`.toLowerCase()];
-    if (name === undefined) throw new codes.ERR_UNKNOWN_ENCODING(encoding);
-    this.encoding = name;
-  }
-  write(chunk) {
-    if (typeof chunk === "string") return chunk;
-    if (!ArrayBuffer.isView(chunk)) throw new codes.ERR_INVALID_ARG_TYPE("buf", ["Buffer", "TypedArray", "DataView"], chunk);
-    let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    if (this.#open.length) bytes = Buffer.concat([this.#open, bytes]);
-    const [count, size] = openIn(this.encoding, bytes);
-    this.#open = count ? Buffer.from(bytes.subarray(bytes.length - count)) : Buffer.alloc(0);
-    this.#size = size;
-    return bytes.toString(this.encoding, 0, bytes.length - count);
-  }
-  end(chunk) {
-    const text = chunk === undefined ? "" : this.write(chunk);
-    const open = this.#open;
-    this.#open = Buffer.alloc(0);
-    return open.length ? text + open.toString(this.encoding) : text;
-  }
-  text(bytes, offset) {
-    this.#open = Buffer.alloc(0);
-    return this.write(bytes.subarray(offset));
-  }
-  get lastNeed() { return this.#open.length ? this.#size - this.#open.length : 0; }
-  get lastTotal() { return this.#open.length ? this.#size : 0; }
-  get lastChar() { return this.#open; }
+// It may be called on an object of another class, as old programs inherit.
+function StringDecoder(encoding) {
+  if (!new.target && !(this instanceof StringDecoder)) return new StringDecoder(encoding);
+  const name = encoding === undefined || encoding === null || encoding === "" ? "utf8" : NAMES[`${encoding}`.toLowerCase()];
+  if (name === undefined) throw new codes.ERR_UNKNOWN_ENCODING(encoding);
+  this.encoding = name;
+  Object.defineProperty(this, STATE, { value: { open: Buffer.alloc(0), size: 0 }, configurable: true });
 }
 
-// It may be called without `new`, to be inherited from as old programs do.
-function Decoder(encoding) {
-  return Reflect.construct(StringDecoder, [encoding], new.target ?? Decoder);
+StringDecoder.prototype.write = function write(chunk) {
+  if (typeof chunk === "string") return chunk;
+  if (!ArrayBuffer.isView(chunk)) throw new codes.ERR_INVALID_ARG_TYPE("buf", ["Buffer", "TypedArray", "DataView"], chunk);
+  const state = this[STATE];
+  let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  if (state.open.length) bytes = Buffer.concat([state.open, bytes]);
+  const [count, size] = openIn(this.encoding, bytes);
+  state.open = count ? Buffer.from(bytes.subarray(bytes.length - count)) : Buffer.alloc(0);
+  state.size = size;
+  return bytes.toString(this.encoding, 0, bytes.length - count);
+};
+StringDecoder.prototype.end = function end(chunk) {
+  const text = chunk === undefined ? "" : this.write(chunk);
+  const { open } = this[STATE];
+  this[STATE].open = Buffer.alloc(0);
+  return open.length ? text + open.toString(this.encoding) : text;
+};
+StringDecoder.prototype.text = function text(bytes, offset) {
+  this[STATE].open = Buffer.alloc(0);
+  return this.write(bytes.subarray(offset));
+};
+for (const [name, get] of [
+  ["lastNeed", ({ open, size }) => (open.length ? size - open.length : 0)],
+  ["lastTotal", ({ open, size }) => (open.length ? size : 0)],
+  ["lastChar", ({ open }) => open],
+]) {
+  Object.defineProperty(StringDecoder.prototype, name, { get() { return get(this[STATE]); }, enumerable: true, configurable: true });
 }
-Decoder.prototype = StringDecoder.prototype;
-Object.defineProperty(Decoder, "name", { value: "StringDecoder" });
-Object.defineProperty(Decoder.prototype, "constructor", { value: Decoder, writable: true, configurable: true });
-module.exports = { StringDecoder: Decoder };
+module.exports = { StringDecoder };

@@ -2,6 +2,16 @@
 "use strict";
 const tagOf = (value) => Object.prototype.toString.call(value);
 const enumerable = (object, key) => Object.prototype.propertyIsEnumerable.call(object, key);
+const NOT_BOXED = Symbol("not boxed");
+// What is in an object of a primitive's class, and not what only says that it is one.
+function boxed(value) {
+  for (const { prototype } of [Number, String, Boolean, BigInt, Symbol]) {
+    try {
+      return prototype.valueOf.call(value);
+    } catch { /* another class */ }
+  }
+  return NOT_BOXED;
+}
 const isBoxed = (tag) => /^\[object (Number|String|Boolean|BigInt|Symbol)\]$/.test(tag);
 
 function equalItems(one, other, strict, seen, keys) {
@@ -78,7 +88,8 @@ function sameObjects(one, other, strict, seen) {
     }
     if (ArrayBuffer.isView(one)) [keys, otherKeys] = [keys, otherKeys].map((all) => all.filter((key) => typeof key === "symbol" || !/^\d+$/.test(key)));
   } else if (isBoxed(tag)) {
-    if (!isBoxed(tagOf(other)) || !Object.is(one.valueOf(), other.valueOf())) return false;
+    const [a, b] = [one, other].map(boxed);
+    if (a === NOT_BOXED || b === NOT_BOXED || !Object.is(a, b)) return false;
   } else if (one instanceof Set ? !(other instanceof Set) || one.size !== other.size : one instanceof Map ? !(other instanceof Map) || one.size !== other.size : false) {
     return false;
   } else if (one instanceof WeakMap || one instanceof WeakSet || one instanceof Promise) {

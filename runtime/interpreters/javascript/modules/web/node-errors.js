@@ -77,7 +77,7 @@ const MESSAGES = {
   ERR_INVALID_IP_ADDRESS: [TypeError, (address) => `Invalid IP address: ${address}`],
   ERR_INVALID_MIME_SYNTAX: [TypeError, (production, text, at) => `The MIME syntax for a ${production} in "${text}" is invalid${at === -1 ? "" : ` at ${at}`}`],
   ERR_INVALID_PROTOCOL: [TypeError, (given, wanted) => `Protocol "${given}" not supported. Expected "${wanted}"`],
-  ERR_INVALID_RETURN_VALUE: [TypeError, (input, name, value) => `Expected ${input} to be returned from the "${name}" function but got ${value?.constructor?.name ? `an instance of ${value.constructor.name}` : `type ${typeof value}`}.`],
+  ERR_INVALID_RETURN_VALUE: [TypeError, (input, name, value) => `Expected ${input} to be returned from the "${name}" function but got${received(value).slice(9)}.`],
   ERR_INVALID_STATE: [Error, (what) => `Invalid state: ${what}`],
   ERR_INVALID_THIS: [TypeError, (name) => `Value of "this" must be of type ${name}`],
   ERR_INVALID_URL_SCHEME: [TypeError, (expected) => `The URL must be ${[expected].flat().length === 2 ? "one of scheme" : "of scheme"} ${[expected].flat().join(" or ")}`],
@@ -139,6 +139,10 @@ function checkNumber(value, name, min, max) {
   }
 }
 
+function checkObject(value, name) {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, "Object", value);
+}
+
 function checkInteger(value, name, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER) {
   if (typeof value !== "number") throw new ERR_INVALID_ARG_TYPE(name, "number", value);
   if (!Number.isInteger(value)) throw new ERR_OUT_OF_RANGE(name, "an integer", value);
@@ -155,13 +159,14 @@ module.exports = {
   refuse,
   checkString: ofType("string"),
   checkBoolean: ofType("boolean"),
+  // As the package of paths calls them.
+  validateString: ofType("string"),
+  validateObject: checkObject,
   checkFunction: ofType("function"),
   checkNumber,
   checkInteger,
   checkUint32: (value, name, positive = false) => checkInteger(value, name, positive ? 1 : 0, 2 ** 32 - 1),
-  checkObject(value, name) {
-    if (value === null || typeof value !== "object" || Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, "Object", value);
-  },
+  checkObject,
   checkArray(value, name) {
     if (!Array.isArray(value)) throw new ERR_INVALID_ARG_TYPE(name, "Array", value);
   },
