@@ -21,7 +21,7 @@ const modules = ["web", "node"].flatMap((folder) =>
 
 const known = new Set(modules.map(({ name }) => name));
 // What packages bring along for platforms that have not what the library has.
-const replaced = { "abort-controller": "thimble:nothing", process: "node:process", qs: "node:querystring", "safe-buffer": "node:buffer" };
+const replaced = { "abort-controller": "thimble:nothing", process: "node:process", qs: "thimble:node-qs", "safe-buffer": "node:buffer" };
 const library = {
   name: "library",
   setup(build) {

@@ -397,6 +397,8 @@ function later(callback, operation) {
   try {
     outcome = [null, operation()];
   } catch (error) {
+    // A wrong argument is the caller's mistake, and thrown at once.
+    if (error.code?.startsWith("ERR_INVALID_") || error.code === "ERR_OUT_OF_RANGE") throw error;
     outcome = [error];
   }
   if (outcome[1] === undefined) outcome.length = 1;
@@ -502,7 +504,7 @@ class FileHandle extends require("node:events") {
     this.emit("close");
   }
   #file(syscall) {
-    if (this.#fd < 0) throw failure("EBADF", 9, "file closed", syscall);
+    if (this.#fd < 0) throw Object.assign(new Error("file closed"), { code: "EBADF", syscall });
     return this.#fd;
   }
   async appendFile(data, options) { return promises.writeFile(this, data, options); }
@@ -547,6 +549,20 @@ function makeStreams() {
   };
   const construct = (stream, done) => {
     if (stream.fd !== null) return done();
+    if (typeof stream.open === "function") {
+      // Packages that patch `fs` bring a way to open of their own, which tells by an event.
+      const { emit } = stream;
+      stream.emit = function (event, ...values) {
+        if (event === "open" || event === "error") {
+          stream.emit = emit;
+          done(event === "error" ? values[0] : undefined);
+          if (event === "error") return true;
+        }
+        return emit.call(stream, event, ...values);
+      };
+      stream.open();
+      return;
+    }
     try {
       stream.fd = openFile(stream.path, stream.flags);
     } catch (error) {

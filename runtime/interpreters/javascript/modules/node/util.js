@@ -9,6 +9,8 @@ const NAMES = Symbol("customPromisifyArgs");
 
 function promisify(original) {
   checkFunction(original, "original");
+  // What the timers are as promises stands in their module.
+  if (original === globalThis.setTimeout || original === globalThis.setImmediate) require("node:timers");
   if (original[CUSTOM]) {
     const given = original[CUSTOM];
     if (typeof given !== "function") throw new ERR_INVALID_ARG_TYPE("util.promisify.custom", "Function", given);
@@ -156,7 +158,7 @@ for (const name of ["Uint8", "Uint8Clamped", "Uint16", "Uint32", "Int8", "Int16"
 
 // ---- the rest
 
-function styleText(style, text) {
+function styleText(style, text, { validateStream = true, stream } = {}) {
   checkString(text, "text");
   let [open, close] = ["", ""];
   for (const name of [style].flat()) {
@@ -166,7 +168,9 @@ function styleText(style, text) {
     open += `\x1b[${colour[0]}m`;
     close = `\x1b[${colour[1]}m${close}`;
   }
-  return `${open}${text}${close}`;
+  // What no terminal shows has no colours.
+  const plain = validateStream && !stream?.isTTY && !process.env.FORCE_COLOR;
+  return plain ? text : `${open}${text}${close}`;
 }
 
 function getSystemErrorName(number) {

@@ -1,7 +1,7 @@
 // `util.MIMEType`: media types by the package that follows the standard.
 "use strict";
 const { codes } = require("thimble:node-errors");
-const Parsed = require("whatwg-mimetype").default ?? require("whatwg-mimetype");
+const { MIMEType: Parsed } = require("whatwg-mimetype");
 
 class MIMEParams {
   #map;
