@@ -19,6 +19,7 @@ mod javascript;
 mod limits;
 mod microservice;
 mod modules;
+mod node;
 mod prebuilt;
 mod python;
 mod server;

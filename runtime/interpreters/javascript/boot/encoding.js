@@ -90,6 +90,7 @@
     },
   });
 
+  define("navigator", { userAgent: "Thimble", language: "en", hardwareConcurrency: 1 });
   define("performance", {
     now: () => host.elapsed(),
     get timeOrigin() { return host.now() - host.elapsed(); },

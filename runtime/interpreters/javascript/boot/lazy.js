@@ -9,6 +9,9 @@
       "TransformStream", "TransformStreamDefaultController", "WritableStream", "WritableStreamDefaultController",
       "WritableStreamDefaultWriter",
     ],
+    "node:buffer": ["Buffer"],
+    // The module itself is the global.
+    "node:process": ["process"],
   };
 
   const modules = new Map();
@@ -25,7 +28,8 @@
   }
 
   host.makeGlobal = (name) => {
-    const value = require(modules.get(name))[name];
+    const module = require(modules.get(name));
+    const value = name === "process" ? module : module[name];
     host.define(name, value);
     return value;
   };

@@ -1,7 +1,8 @@
-// Timers over the host's reactor, and `structuredClone`.
+// Timers over the host's reactor, `structuredClone`, and the names of the global object.
 (function (host) {
   "use strict";
   const { timer, cancel, define } = host;
+  define("global", globalThis);
   const LONGEST = 2 ** 31 - 1;
   // Timer numbers of ours to the operations that stand for them: an interval is a new operation each time.
   const active = new Map();
@@ -12,27 +13,45 @@
     return milliseconds >= 1 && milliseconds <= LONGEST ? Math.trunc(milliseconds) : 1;
   }
 
+  // Nothing here ends for want of timers, so those that are not waited for are like all others.
   class Timeout {
     #id;
-    constructor(id) { this.#id = id; }
-    ref() { return this; }
-    unref() { return this; }
-    hasRef() { return true; }
+    #arm;
+    #waited = true;
+    constructor(id, arm) {
+      this.#id = id;
+      this.#arm = arm;
+    }
+    ref() { this.#waited = true; return this; }
+    unref() { this.#waited = false; return this; }
+    hasRef() { return this.#waited; }
+    refresh() {
+      clear(this);
+      this.#arm();
+      return this;
+    }
     close() { clear(this); return this; }
     [Symbol.toPrimitive]() { return this.#id; }
+    [Symbol.dispose ?? Symbol.for("nodejs.dispose")]() { clear(this); }
   }
+  class Immediate extends Timeout {}
 
-  function start(callback, delay, values, repeat) {
-    if (typeof callback !== "function") throw new TypeError("The timer's callback must be a function");
+  function start(Timer, callback, delay, values, repeat) {
+    if (typeof callback !== "function") {
+      const error = new TypeError(`The "callback" argument must be of type function. Received ${host.inspect(callback, 0)}`);
+      error.code = "ERR_INVALID_ARG_TYPE";
+      throw error;
+    }
     const id = ++last;
     const arm = () => active.set(id, timer(delay, fire));
     const fire = () => {
       if (repeat) arm();
       else active.delete(id);
-      callback(...values);
+      callback.apply(made, values);
     };
+    const made = new Timer(id, arm);
     arm();
-    return new Timeout(id);
+    return made;
   }
 
   function clear(handle) {
@@ -44,9 +63,9 @@
     cancel(operation);
   }
 
-  define("setTimeout", function setTimeout(callback, delay, ...values) { return start(callback, delayOf(delay), values, false); });
-  define("setInterval", function setInterval(callback, delay, ...values) { return start(callback, delayOf(delay), values, true); });
-  define("setImmediate", function setImmediate(callback, ...values) { return start(callback, 0, values, false); });
+  define("setTimeout", function setTimeout(callback, delay, ...values) { return start(Timeout, callback, delayOf(delay), values, false); });
+  define("setInterval", function setInterval(callback, delay, ...values) { return start(Timeout, callback, delayOf(delay), values, true); });
+  define("setImmediate", function setImmediate(callback, ...values) { return start(Immediate, callback, 0, values, false); });
   define("clearTimeout", function clearTimeout(handle) { clear(handle); });
   define("clearInterval", function clearInterval(handle) { clear(handle); });
   define("clearImmediate", function clearImmediate(handle) { clear(handle); });

@@ -1,5 +1,6 @@
 //! The native functions behind the boot JavaScript, by the names that it calls them by.
 
+mod bytes;
 pub mod files;
 mod network;
 pub mod output;
@@ -12,9 +13,11 @@ use crate::bindings::wasi::random::random;
 use crate::js::{Result, Thrown, Value, context as js_context, sys};
 use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
-use crate::{failure, instance, invoke, reactor};
+use crate::{async_context, failure, instance, invoke, library, natives, reactor, tasks};
 
-pub const NATIVES: [(&str, Native); 43] = [
+pub const NATIVES: [(&str, Native); 45] = [
+    ("natives", natives_of),
+    ("builtinModules", |_| Ok(Value::array(library::names().into_iter().map(Value::string)))),
     ("log", write_log),
     ("invocation", invocation),
     ("remaining", |_| Ok(Value::number(context::remaining_ms() as f64))),
@@ -59,6 +62,22 @@ pub const NATIVES: [(&str, Native); 43] = [
     ("newRealm", script::new_realm),
     ("memory", |_| Ok(Value::number(core::arch::wasm32::memory_size(0) as f64 * 65536.0))),
 ];
+
+/// Natives that only some module of the library needs, as a new object: most functions never ask for them.
+fn natives_of(arguments: &Arguments) -> Result<Value> {
+    let natives: &[(&str, Native)] = match arguments.text(0)?.as_str() {
+        "asyncContext" => &async_context::NATIVES,
+        "bytes" => &bytes::NATIVES,
+        "files" => &files::NATIVES,
+        "tasks" => &tasks::NATIVES,
+        name => return Err(Thrown::new("TypeError", &format!("there are no natives '{name}'"))),
+    };
+    let table = Value::object();
+    for (name, native) in natives {
+        table.set(name, natives::function(name, *native))?;
+    }
+    Ok(table)
+}
 
 fn write_log(arguments: &Arguments) -> Result<Value> {
     let level = match arguments.number(0)? as u32 {

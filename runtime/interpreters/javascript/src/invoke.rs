@@ -10,7 +10,7 @@ use crate::json::{self, Refused};
 use crate::load::{Handler, PROGRAM, Program, Shape};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{failure, instance, library, natives, reactor};
+use crate::{async_context, failure, instance, library, natives, reactor};
 
 thread_local! {
     /// What the host says of the current invocation, once something has asked.
@@ -22,9 +22,11 @@ thread_local! {
 pub fn invoke(entry: Option<&str>, event: String) -> Result<String, Failure> {
     instance::begin_invocation();
     forget_invocation();
+    async_context::reset();
     let result = run(entry, event);
     tasks::drain();
     tasks::report_rejections();
+    tasks::forget();
     reactor::forget(TellHost::No);
     result
 }

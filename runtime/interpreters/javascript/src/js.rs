@@ -278,10 +278,32 @@ impl Value {
                 return Err(pending());
             }
             let bytes = std::slice::from_raw_parts(text.cast::<u8>(), length as usize);
-            let owned = String::from_utf8_lossy(bytes).into_owned();
+            let owned = std::str::from_utf8(bytes).map(str::to_owned);
             sys::JS_FreeCString(context(), text);
-            Ok(owned)
+            owned.or_else(|_| self.with_units(String::from_utf16_lossy))
         }
+    }
+
+    /// The UTF-16 units of the value as text, lone surrogates and all.
+    pub fn with_units<T>(&self, read: impl FnOnce(&[u16]) -> T) -> Result<T> {
+        let mut length = 0;
+        // SAFETY: the units live until they are freed, below; `read` runs no JavaScript.
+        unsafe {
+            let units = sys::JS_ToCStringLenUTF16(context(), &mut length, self.0);
+            if units.is_null() {
+                return Err(pending());
+            }
+            let answer = read(std::slice::from_raw_parts(units, length as usize));
+            sys::JS_FreeCStringUTF16(context(), units);
+            Ok(answer)
+        }
+    }
+
+    /// A string of UTF-16 units.
+    pub fn units(units: &[u16]) -> Self {
+        // SAFETY: QuickJS copies the units.
+        let raw = unsafe { sys::JS_NewStringUTF16(context(), units.as_ptr(), units.len() as _) };
+        Self::checked(raw).unwrap_or(Self::UNDEFINED)
     }
 
     /// A string's text; none for every other kind of value.

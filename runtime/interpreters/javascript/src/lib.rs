@@ -6,6 +6,7 @@
 //! base, environment) is therefore fetched again by the first `invoke` (`instance.rs`).
 
 mod allocator;
+mod async_context;
 mod classify;
 mod failure;
 mod host;

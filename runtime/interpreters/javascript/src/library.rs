@@ -52,6 +52,11 @@ fn on_shelf(name: &str) -> Option<(&'static str, &'static [u8])> {
     })
 }
 
+/// The names of all modules, the library's own among them.
+pub fn names() -> Vec<&'static str> {
+    SHELF.with_borrow(|shelf| shelf.iter().map(|(name, _)| *name).collect())
+}
+
 fn exports(name: &'static str, bytes: &'static [u8]) -> Result<Value> {
     let loaded = LOADED.with_borrow(|loaded| loaded.get(name).cloned());
     if let Some(module) = loaded {

@@ -61,6 +61,7 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
     let result = prepared.map_err(|thrown| failure::thrown(&thrown)).and_then(|()| classify(&source, &text));
     tasks::drain();
     tasks::report_rejections();
+    tasks::forget();
     reactor::forget(TellHost::Yes);
     invoke::forget_invocation();
     let (form, program) = result?;

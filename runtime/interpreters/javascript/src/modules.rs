@@ -29,8 +29,6 @@ fn builtin(name: &str) -> Option<js::Result<Value>> {
         // What is behind the globals is not an interface.
         name if name.starts_with("thimble:") => None,
         "thimble" => Some(boot::internal("thimble")),
-        "fs" | "node:fs" => Some(files::module()),
-        "fs/promises" | "node:fs/promises" => Some(files::module().and_then(|fs| fs.get("promises"))),
         name => library::find(name),
     }
 }
@@ -38,7 +36,7 @@ fn builtin(name: &str) -> Option<js::Result<Value>> {
 fn is_builtin(name: &str) -> bool {
     match name {
         name if name.starts_with("thimble:") => false,
-        "thimble" | "fs" | "node:fs" | "fs/promises" | "node:fs/promises" => true,
+        "thimble" => true,
         name => library::has(name),
     }
 }
@@ -47,7 +45,6 @@ fn is_builtin(name: &str) -> bool {
 fn builtin_names() -> Vec<&'static str> {
     let library = library::names();
     let mut names: Vec<&str> = library.iter().filter_map(|name| name.strip_prefix("node:")).collect();
-    names.extend(["fs", "fs/promises"].iter().filter(|name| !library.contains(&format!("node:{name}").as_str())));
     names.sort_unstable();
     names
 }
@@ -55,8 +52,8 @@ fn builtin_names() -> Vec<&'static str> {
 /// The error for a package or built-in module that is not there.
 pub fn not_found(name: &str) -> Thrown {
     let message = format!(
-        "Cannot find module '{name}': packages and most of Node's built-in modules are not available in this version; \
-         \"thimble\", \"fs\" and \"fs/promises\" can be imported"
+        "Cannot find module '{name}': packages are not available in this version; \"thimble\" and most of Node's \
+         built-in modules can be imported"
     );
     Thrown::new("Error", &message).with("code", "MODULE_NOT_FOUND")
 }

@@ -9,7 +9,7 @@ use crate::js::{self, Goal, Result, Value, context, sys};
 use crate::{host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
-const BOOT: [(&str, &str); 11] = [
+const BOOT: [(&str, &str); 9] = [
     ("thimble:inspect.js", include_str!("../boot/inspect.js")),
     ("thimble:console.js", include_str!("../boot/console.js")),
     ("thimble:timers.js", include_str!("../boot/timers.js")),
@@ -17,8 +17,6 @@ const BOOT: [(&str, &str); 11] = [
     ("thimble:url.js", include_str!("../boot/url.js")),
     ("thimble:abort.js", include_str!("../boot/abort.js")),
     ("thimble:fetch.js", include_str!("../boot/fetch.js")),
-    ("thimble:files.js", include_str!("../boot/files.js")),
-    ("thimble:process.js", include_str!("../boot/process.js")),
     ("thimble:workspace.js", include_str!("../boot/workspace.js")),
     ("thimble:lazy.js", include_str!("../boot/lazy.js")),
 ];

@@ -1,13 +1,12 @@
-//! `fs`: natives over `/tmp` and the folders that the function reads, the only files that there are, and the module that the
-//! boot JavaScript makes of them.
+//! Natives behind `fs` (`modules/node/fs.js`), over `/tmp` and the folders that the function reads, the only files that
+//! there are.
 //!
 //! No handle outlives the native that opened it, not even the one of a folder: an image of the memory never holds a number
 //! that means nothing to the next instance, and no invocation finds a file that an earlier one left open.
 
 mod fault;
+mod open;
 pub mod place;
-
-use std::cell::RefCell;
 
 use fault::{Fault, Outcome, Subject};
 use place::{Found, TMP, absolute, below, writable};
@@ -17,9 +16,8 @@ use crate::bindings::wasi::filesystem::preopens;
 use crate::bindings::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, OpenFlags, PathFlags,
 };
-use crate::host::text;
 use crate::js::{self, Thrown, Value};
-use crate::natives::{self, Arguments, Native};
+use crate::natives::{Arguments, Native};
 
 /// How much one host call is given to write, or asked to read: the host gives less.
 const PIECE: usize = 1 << 20;
@@ -28,7 +26,7 @@ const MAX_LINKS: u32 = 40;
 
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;
 
-const NATIVES: [(&str, Native); 16] = [
+pub const NATIVES: [(&str, Native); 18] = [
     ("read", read),
     ("write", write),
     ("stat", stat),
@@ -43,28 +41,11 @@ const NATIVES: [(&str, Native); 16] = [
     ("symlink", symlink),
     ("readlink", readlink),
     ("realpath", realpath),
-    ("encodeLatin1", text::encode_latin1),
-    ("decodeLatin1", text::decode_latin1),
+    ("open", open::open),
+    ("readAt", open::read_at),
+    ("writeAt", open::write_at),
+    ("setTimes", open::set_times),
 ];
-
-thread_local! {
-    static MODULE: RefCell<Value> = const { RefCell::new(Value::UNDEFINED) };
-}
-
-/// The module `fs`, made when it is first asked for: most functions never do, and their instances do not pay for it.
-pub fn module() -> js::Result<Value> {
-    let made = MODULE.with_borrow(Clone::clone);
-    if !made.is_undefined() {
-        return Ok(made);
-    }
-    let table = Value::object();
-    for (name, native) in NATIVES {
-        table.set(name, natives::function(name, native))?;
-    }
-    let module = natives::internal("makeFiles")?.call(&Value::UNDEFINED, &[&table])?;
-    MODULE.set(module.clone());
-    Ok(module)
-}
 
 /// The place of something that may be there.
 fn existing(path: &str) -> Outcome<String> {

@@ -1,4 +1,4 @@
-//! Natives over text: UTF-8, Latin-1, URLs and query strings.
+//! Natives over text: UTF-8, URLs and query strings.
 
 use url::{Url, form_urlencoded};
 
@@ -27,20 +27,6 @@ pub fn decode(arguments: &Arguments) -> Result<Value> {
 
 fn skip_mark(bytes: &mut [u8]) -> &mut [u8] {
     if bytes.starts_with(b"\xef\xbb\xbf") { &mut bytes[3..] } else { bytes }
-}
-
-/// The lower bytes of a string's UTF-16 units.
-pub fn encode_latin1(arguments: &Arguments) -> Result<Value> {
-    let bytes: Vec<u8> = arguments.text(0)?.encode_utf16().map(|unit| unit as u8).collect();
-    Value::bytes(&bytes)
-}
-
-/// One character a byte; of each byte the bits of the second argument.
-pub fn decode_latin1(arguments: &Arguments) -> Result<Value> {
-    let mask = arguments.number(1)? as u8;
-    let text: String =
-        arguments.value(0).with_bytes(|bytes| bytes.iter().map(|byte| char::from(byte & mask)).collect())?;
-    Ok(Value::string(&text))
 }
 
 /// The parts of a URL, read against a base where one is given; undefined where it is none.
