@@ -20,5 +20,6 @@ mod microservice;
 mod prebuilt;
 mod python;
 mod server;
+mod sockets;
 mod streams;
 mod tidy;

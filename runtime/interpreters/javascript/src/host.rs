@@ -3,6 +3,7 @@
 pub mod files;
 mod network;
 pub mod output;
+pub mod tcp;
 mod text;
 mod workspace;
 

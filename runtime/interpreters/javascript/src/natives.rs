@@ -56,7 +56,7 @@ pub fn boot() {
         let code = format!("({expression})");
         ok(js::compile(&code, "thimble:json", 1, Goal::Script).and_then(js::run))
     });
-    for (name, native) in host::NATIVES {
+    for (name, native) in host::NATIVES.into_iter().chain(host::tcp::NATIVES) {
         ok(host.set(name, function(name, native)));
     }
     let math = ok(Value::global().get("Math"));
