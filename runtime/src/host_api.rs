@@ -17,6 +17,7 @@ pub mod memory;
 pub mod output;
 pub mod reactor;
 pub mod secrets;
+mod tcp;
 pub mod turn;
 pub mod wasi;
 
@@ -91,6 +92,7 @@ pub struct State {
     pub(crate) reactor: reactor::Reactor,
     pub(crate) wasi: wasi::Wasi,
     pub(crate) turn: turn::Turn,
+    pub(crate) sockets: tcp::Sockets,
 }
 
 impl State {
@@ -102,6 +104,7 @@ impl State {
             grants,
             invocation: None,
             reactor: reactor::Reactor::default(),
+            sockets: tcp::Sockets::default(),
         }
     }
 
@@ -120,9 +123,10 @@ impl State {
     /// The invocation is over: whatever it left under way is cancelled.
     pub fn finish(&mut self) {
         self.reactor.clear();
+        self.sockets.close_interrupted();
         self.turn.release();
         self.wasi.detach();
-        self.memory.end();
+        self.memory.end(self.sockets.charged());
         self.invocation = None;
     }
 
@@ -134,7 +138,7 @@ impl State {
 
     /// Whether the guest may hold something of the host's, which would mean nothing in a fork.
     pub(crate) fn holds_handles(&self) -> bool {
-        self.wasi.holds_handles()
+        self.wasi.holds_handles() || self.sockets.in_use()
     }
 
     /// What the invocation that just ended may have left in `/tmp`.

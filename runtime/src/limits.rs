@@ -150,6 +150,12 @@ pub const MAX_OPERATIONS: usize = 1_000;
 pub const MAX_FETCHES: u32 = 1_000;
 /// Outgoing HTTP requests of one invocation that run at once; more wait for their turn.
 pub const MAX_CONCURRENT_FETCHES: usize = 50;
+/// TCP connections that one instance has open at once. Each has a buffer of [`FETCH_CHUNK`], which counts as its memory.
+pub const MAX_SOCKETS: usize = 32;
+/// TCP connections of all instances of a deployment: they share the server's file descriptors.
+pub const MAX_DEPLOYMENT_SOCKETS: usize = 512;
+/// Certificates that a guest gives for one connection.
+pub const MAX_AUTHORITIES: ByteSize = ByteSize::kib(256);
 /// Hops of one outgoing request.
 pub const MAX_REDIRECTS: usize = 20;
 /// A piece of an outgoing request's response, as it is handed to the guest.

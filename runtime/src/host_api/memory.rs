@@ -47,8 +47,9 @@ impl MemoryMeter {
         self.refused = false;
     }
 
-    pub(crate) fn end(&mut self) {
-        self.host = 0;
+    /// The invocation is over; so much of the host's stays with the instance.
+    pub(crate) fn end(&mut self, kept: usize) {
+        self.host = kept;
     }
 
     /// Takes a buffer of the host into account; false where there is no room for it.

@@ -22,6 +22,7 @@ pub(crate) enum Completion {
     Chunk(http::ChunkRead),
     /// Whether anybody still reads.
     Write(bool),
+    Socket(super::tcp::Event),
 }
 
 type Pending = Abortable<BoxFuture<'static, (u64, Completion)>>;

@@ -23,5 +23,6 @@ mod node;
 mod prebuilt;
 mod python;
 mod server;
+mod sockets;
 mod streams;
 mod tidy;

@@ -594,8 +594,6 @@ fn what_cannot_be_had_names_what_does_instead() {
 const attempts = {
   exec: () => require('child_process').execSync('ls'),
   listen: () => require('http').createServer(),
-  connect: () => require('net').connect(80, 'example.com'),
-  tls: () => require('tls').connect(443),
   udp: () => require('dgram').createSocket('udp4'),
   worker: () => new (require('worker_threads').Worker)('x'),
   watch: () => require('fs').watch('/tmp'),
@@ -608,8 +606,6 @@ try { await attempts[event.what]() } catch (error) { return [error.code, error.m
     for (what, instead) in [
         ("exec", "upload the program as WebAssembly"),
         ("listen", "export default { fetch(request)"),
-        ("connect", "fetch, http.request or https.request"),
-        ("tls", "fetch or https.request"),
         ("udp", "there is no UDP"),
         ("worker", "call another function"),
         ("watch", "nothing but the function itself"),

@@ -5,6 +5,7 @@ pub mod files;
 mod network;
 pub mod output;
 mod script;
+pub mod tcp;
 mod text;
 mod workspace;
 
@@ -70,6 +71,7 @@ fn natives_of(arguments: &Arguments) -> Result<Value> {
         "bytes" => &bytes::NATIVES,
         "files" => &files::NATIVES,
         "tasks" => &tasks::NATIVES,
+        "tcp" => &tcp::NATIVES,
         name => return Err(Thrown::new("TypeError", &format!("there are no natives '{name}'"))),
     };
     let table = Value::object();

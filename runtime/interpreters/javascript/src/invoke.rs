@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind};
 use crate::bindings::thimble::runtime::context::{self as host_context, Invocation};
-use crate::host::output;
+use crate::host::{output, tcp};
 use crate::js::{self, Thrown, Value, context, sys};
 use crate::json::{self, Refused};
 use crate::load::{Handler, PROGRAM, Program, Shape};
@@ -23,6 +23,7 @@ pub fn invoke(entry: Option<&str>, event: String) -> Result<String, Failure> {
     instance::begin_invocation();
     forget_invocation();
     async_context::reset();
+    tcp::resume();
     let result = run(entry, event);
     tasks::drain();
     tasks::report_rejections();
