@@ -39,7 +39,7 @@ pub enum BundleError {
     Twice { entry: String },
     #[error("`{entry}` is a file and a folder at once")]
     FileAndFolder { entry: String },
-    #[error("the bundle has more than the {} files that are allowed", limits::MAX_BUNDLE_FILES)]
+    #[error("the bundle has more than the {} files and folders that are allowed", limits::MAX_BUNDLE_FILES)]
     TooManyFiles,
     #[error("`{entry}` is larger than the {} that a file of a bundle may have", limits::MAX_BUNDLE_FILE)]
     FileTooLarge { entry: String },
@@ -128,6 +128,8 @@ impl Files {
             }
         }
         match self.files.insert(path.clone(), content) {
+            // Folders are made on disk, too, and one path may ask for many.
+            None if self.files.len() + self.folders.len() > limits::MAX_BUNDLE_FILES => Err(BundleError::TooManyFiles),
             None => Ok(()),
             Some(_) => Err(BundleError::Twice { entry: path }),
         }

@@ -299,6 +299,14 @@ fn archives_that_are_too_much_are_refused_before_they_are_unpacked() {
     let archive = gzip(&tar.into_inner().expect("a tar"));
     put(GZIP, archive, "").1.fails(413, "bundle_too_large", "more than the 20000 files");
 
+    // Few files in many folders.
+    let mut tar = tar::Builder::new(Vec::new());
+    for number in 0..700 {
+        entry(&mut tar, format!("{number}/{}x", "d/".repeat(29)).as_bytes(), EntryType::Regular, b"");
+    }
+    let archive = gzip(&tar.into_inner().expect("a tar"));
+    put(GZIP, archive, "").1.fails(413, "bundle_too_large", "more than the 20000 files and folders");
+
     // A name that never ends: the library reads it as a whole.
     let mut tar = tar::Builder::new(Vec::new());
     entry(&mut tar, b"././@LongLink", EntryType::GNULongName, &vec![b'x'; 300 << 20]);
