@@ -612,3 +612,34 @@ fn python_imports_the_files_beside_its_main_file() {
         )
         .fails(422, "function_error", "No module named 'nothing_there'");
 }
+
+#[test]
+fn long_names_and_large_files_arrive_whole() {
+    let path = format!("{}/{}.txt", "long".repeat(40), "name".repeat(50));
+    let large = "x".repeat(2 << 20);
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, text) in [
+        ("index.js", "exports.handler = ({ path }) => require('fs').readFileSync(path).length"),
+        (&path, "12345"),
+        ("large", &large),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, text.as_bytes()).expect("an entry");
+    }
+    let (workspace, answer) = put(GZIP, gzip(&tar.into_inner().expect("a tar")), "");
+    answer.expect(201);
+    assert_eq!(workspace.run("f", json!({ "path": path })).result(), 5);
+    assert_eq!(workspace.run("f", json!({ "path": "large" })).result(), 2 << 20);
+    // More than a request may have is not shown; and what is shown then is no deploy that would lose it.
+    let shown = workspace.client.get(&workspace.path("/f")).expect(200).json();
+    assert_eq!((&shown["sizes"]["large"], shown.get("files")), (&json!(2 << 20), None));
+    let again = workspace.client.send(
+        ::http::Method::PUT,
+        &workspace.path("/f"),
+        &[("content-type", "application/json")],
+        shown.to_string(),
+    );
+    again.fails(400, "bad_request", "sizes");
+}
