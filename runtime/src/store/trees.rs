@@ -82,11 +82,14 @@ impl Trees {
     }
 
     /// Stores a tree with its files, and makes its folder. When this returns it survives a loss of power.
-    pub async fn keep(&self, tree: &Tree, contents: Vec<Arc<[u8]>>) -> Result<(), StoreError> {
-        let list: Arc<[u8]> = tree.encode().into();
-        let hash = Hash::of(&list);
+    pub async fn keep(&self, tree: Tree, contents: Vec<Arc<[u8]>>) -> Result<(), StoreError> {
+        let encode = move || {
+            let list: Arc<[u8]> = tree.encode().into();
+            Ok((tree, Hash::of(&list), list))
+        };
+        let (tree, hash, list) = blocking(encode).await?;
         self.blobs.put(contents.into_iter().chain([list]).collect()).await?;
-        self.make(hash, tree.clone()).await
+        self.make(hash, tree).await
     }
 
     /// The files of a tree.
