@@ -79,7 +79,7 @@ pub const DEFAULT_REQUEST_SIZE: ByteSize = ByteSize::mib(1);
 pub const MAX_REQUEST_SIZE: ByteSize = ByteSize::mib(64);
 /// An uploaded component.
 pub const DEFAULT_UPLOAD_SIZE: ByteSize = ByteSize::mib(50);
-/// Entries of an uploaded archive, folders among them: as many as a large `node_modules` has.
+/// Entries of an uploaded archive, and its files with the folders that they are in: as many as a large `node_modules` has.
 pub const MAX_BUNDLE_FILES: usize = 20_000;
 /// One file of a bundle: it is held in memory while it is unpacked.
 pub const MAX_BUNDLE_FILE: ByteSize = ByteSize::mib(64);

@@ -9,6 +9,13 @@ use crate::routing::Name;
 use axum::body::Body;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
+use tokio::sync::SemaphorePermit;
+
+/// A bundle in memory, and the right to have one there.
+pub(super) struct Unpacked<'a> {
+    pub bundle: Bundle,
+    pub turn: SemaphorePermit<'a>,
+}
 
 impl Admin {
     /// A bundle out of a request's body. Unpacking has threads of its own, and few take part at once: each holds much memory.
@@ -18,18 +25,19 @@ impl Admin {
         format: Format,
         function: &Name,
         main: Option<String>,
-    ) -> Result<Bundle, RequestError> {
+    ) -> Result<Unpacked<'_>, RequestError> {
         let archive = self.body(body, self.pipeline.limits.upload_size).await?;
-        let _turn = self.extractions.acquire().await.map_err(|error| RequestError::internal(&error))?;
+        let turn = self.extractions.acquire().await.map_err(|error| RequestError::internal(&error))?;
         let unpacked = tokio::task::spawn_blocking(move || Bundle::unpack(format, &archive, main.as_deref())).await;
         let unpacked = unpacked.map_err(|error| RequestError::internal(&error))?;
-        Ok(unpacked.map_err(|source| SpecError::Bundle { function: function.clone(), source })?)
+        let bundle = unpacked.map_err(|source| SpecError::Bundle { function: function.clone(), source })?;
+        Ok(Unpacked { bundle, turn })
     }
 
     /// Stores folders before anything is run that reads them. What no deployment comes to use goes at the next start.
     pub(super) async fn keep(&self, folders: Vec<Folder>) -> Result<(), RequestError> {
         for Folder { tree, contents } in folders {
-            self.pipeline.registry.store.trees.keep(&tree, contents).await?;
+            self.pipeline.registry.store.trees.keep(tree, contents).await?;
         }
         Ok(())
     }

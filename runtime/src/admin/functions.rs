@@ -18,6 +18,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json as value};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// `GET /v2/functions`
 pub(super) async fn list(State(admin): Shared, headers: HeaderMap) -> Answer {
@@ -177,8 +178,7 @@ pub(super) async fn put_one(
             format!("the query is not understood: {}", error.body_text()),
         )
     })?;
-    let CheckedFunction { stored, code, folder } = admin.uploaded(&headers, body, &function, asked).await?;
-    admin.keep(folder.into_iter().collect()).await?;
+    let (stored, code) = admin.uploaded(&headers, body, &function, asked).await?;
 
     let change = admin.pipeline.registry.change(&workspace).await;
     let before = admin.stored(&workspace).await?;
@@ -238,15 +238,16 @@ impl Admin {
         }
     }
 
+    /// A function as it was sent, with its files stored.
     async fn uploaded(
         &self,
         headers: &HeaderMap,
         body: Body,
         function: &Name,
         asked: Asked,
-    ) -> Result<CheckedFunction, RequestError> {
+    ) -> Result<(StoredFunction, Arc<[u8]>), RequestError> {
         let limits = &self.pipeline.limits;
-        let mut bundle = None;
+        let mut unpacked = None;
         let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let source = async |language, body: Body| {
@@ -279,12 +280,12 @@ impl Admin {
                 spec
             }
             "application/zip" | "application/x-zip-compressed" => {
-                let unpacked = self.unpacked(body, Format::Zip, function, asked.main.clone()).await?;
-                FunctionSpec::bare(String::new(), bundle.insert(unpacked).kind)
+                let found = self.unpacked(body, Format::Zip, function, asked.main.clone()).await?;
+                FunctionSpec::bare(String::new(), unpacked.insert(found).bundle.kind)
             }
             "application/gzip" | "application/x-gzip" | "application/x-tar+gzip" | "application/x-gtar" => {
-                let unpacked = self.unpacked(body, Format::TarGz, function, asked.main.clone()).await?;
-                FunctionSpec::bare(String::new(), bundle.insert(unpacked).kind)
+                let found = self.unpacked(body, Format::TarGz, function, asked.main.clone()).await?;
+                FunctionSpec::bare(String::new(), unpacked.insert(found).bundle.kind)
             }
             _ => {
                 let message = format!(
@@ -300,13 +301,16 @@ impl Admin {
         spec.fuel = asked.fuel.or(spec.fuel);
         spec.isolation = asked.isolation.unwrap_or(spec.isolation);
         spec.provisioned = asked.provisioned.or(spec.provisioned);
-        match bundle {
-            Some(bundle) => Ok(spec.bundled(function.clone(), bundle)?),
+        let (bundle, _turn) = unpacked.map(|unpacked| (unpacked.bundle, unpacked.turn)).unzip();
+        let CheckedFunction { stored, code, folder } = match bundle {
+            Some(bundle) => spec.bundled(function.clone(), bundle)?,
             None => {
                 spec.main = asked.main.or(spec.main);
-                Ok(spec.check(function.clone())?)
+                spec.check(function.clone())?
             }
-        }
+        };
+        self.keep(folder.into_iter().collect()).await?;
+        Ok((stored, code))
     }
 
     /// A function as it could be deployed again.

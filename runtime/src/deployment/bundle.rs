@@ -11,6 +11,8 @@ pub use main::kind;
 
 use crate::deployment::spec::Kind;
 use crate::limits;
+use crate::store::blobs::Hash;
+use crate::store::trees::Tree;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -22,6 +24,9 @@ pub struct Bundle {
     /// The path of the file that is run.
     pub main: String,
     pub kind: Kind,
+    /// The folder that they make, and what names it.
+    pub tree: Tree,
+    pub hash: Hash,
 }
 
 /// Files cannot be a function.
@@ -39,7 +44,7 @@ pub enum BundleError {
     Twice { entry: String },
     #[error("`{entry}` is a file and a folder at once")]
     FileAndFolder { entry: String },
-    #[error("the bundle has more than the {} files that are allowed", limits::MAX_BUNDLE_FILES)]
+    #[error("the bundle has more than the {} files and folders that are allowed", limits::MAX_BUNDLE_FILES)]
     TooManyFiles,
     #[error("`{entry}` is larger than the {} that a file of a bundle may have", limits::MAX_BUNDLE_FILE)]
     FileTooLarge { entry: String },
@@ -101,7 +106,14 @@ impl Bundle {
         }
         let main = main::find(&files, main)?;
         let kind = main::kind(&main).ok_or_else(|| BundleError::MainKind { main: main.clone() })?;
-        Ok(Self { files, main, kind })
+        Ok(Self::with_main(files, main, kind))
+    }
+
+    /// Files of which it is known what is run. Takes as long as it takes to hash them.
+    pub fn with_main(files: BTreeMap<String, Arc<[u8]>>, main: String, kind: Kind) -> Self {
+        let tree = Tree::of(&files);
+        let hash = tree.hash();
+        Self { files, main, kind, tree, hash }
     }
 }
 
@@ -128,6 +140,8 @@ impl Files {
             }
         }
         match self.files.insert(path.clone(), content) {
+            // Folders are made on disk, too, and one path may ask for many.
+            None if self.files.len() + self.folders.len() > limits::MAX_BUNDLE_FILES => Err(BundleError::TooManyFiles),
             None => Ok(()),
             Some(_) => Err(BundleError::Twice { entry: path }),
         }

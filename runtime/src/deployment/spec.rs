@@ -203,15 +203,16 @@ impl FunctionSpec {
         if code.iter().all(u8::is_ascii_whitespace) {
             return Err(SpecError::Empty { function: name });
         }
-        let folder = bundle
-            .as_ref()
-            .map(|bundle| Folder { tree: Tree::of(&bundle.files), contents: bundle.files.values().cloned().collect() });
+        let mounts = bundle.iter().map(|bundle| StoredMount { at: TASK.into(), tree: bundle.hash }).collect();
+        let (main, folder) = bundle
+            .map(|Bundle { files, main, tree, .. }| (main, Folder { tree, contents: files.into_values().collect() }))
+            .unzip();
         let stored = StoredFunction {
             name,
             language: self.language,
             code: Hash::of(&code),
-            main: bundle.map(|bundle| bundle.main),
-            mounts: folder.iter().map(|folder| StoredMount { at: TASK.into(), tree: folder.tree.hash() }).collect(),
+            main,
+            mounts,
             parameters: self.parameters,
             description: self.description,
             limits: AskedLimits { timeout: self.timeout, memory: self.memory, fuel: self.fuel },
@@ -255,7 +256,7 @@ fn beside(
             };
         all.add(path_of(&path)?, content.into()).map_err(refuse)?;
     }
-    Ok(Bundle { files: all.finish(), main, kind: language })
+    Ok(Bundle::with_main(all.finish(), main, language))
 }
 
 impl Kind {

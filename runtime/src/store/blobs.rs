@@ -105,8 +105,8 @@ impl Blobs {
     }
 }
 
-/// More files than this are written first and then made durable together: an `fsync` takes about a millisecond.
-const ONE_BY_ONE: usize = 16;
+/// More files or folders than this are written first and then made durable together: an `fsync` takes about a millisecond.
+pub(super) const ONE_BY_ONE: usize = 16;
 
 /// When a file is made durable.
 #[derive(Clone, Copy, PartialEq)]

@@ -6,7 +6,7 @@
 //! what no deployment uses, drafts too, is removed at the next start.
 
 use super::StoreError;
-use super::blobs::{Blobs, Hash, blocking};
+use super::blobs::{Blobs, Hash, ONE_BY_ONE, blocking};
 use super::metadata::Use;
 use cap_std::fs::Dir;
 use std::collections::HashSet;
@@ -82,11 +82,14 @@ impl Trees {
     }
 
     /// Stores a tree with its files, and makes its folder. When this returns it survives a loss of power.
-    pub async fn keep(&self, tree: &Tree, contents: Vec<Arc<[u8]>>) -> Result<(), StoreError> {
-        let list: Arc<[u8]> = tree.encode().into();
-        let hash = Hash::of(&list);
+    pub async fn keep(&self, tree: Tree, contents: Vec<Arc<[u8]>>) -> Result<(), StoreError> {
+        let encode = move || {
+            let list: Arc<[u8]> = tree.encode().into();
+            Ok((tree, Hash::of(&list), list))
+        };
+        let (tree, hash, list) = blocking(encode).await?;
         self.blobs.put(contents.into_iter().chain([list]).collect()).await?;
-        self.make(hash, tree.clone()).await
+        self.make(hash, tree).await
     }
 
     /// The files of a tree.
@@ -141,6 +144,9 @@ impl Trees {
         // Names are durable only once their folders are; those above have names of folders in them.
         let above = folders.iter().flat_map(|folder| folder.match_indices('/').map(|(at, _)| &folder[..at]));
         let all: HashSet<&str> = folders.iter().copied().chain(above).chain(["."]).collect();
+        if all.len() > ONE_BY_ONE {
+            return Ok(rustix::fs::syncfs(root.open(".")?)?);
+        }
         all.into_iter().try_for_each(|folder| root.open(folder)?.sync_all())
     }
 

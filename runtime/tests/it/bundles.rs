@@ -299,6 +299,14 @@ fn archives_that_are_too_much_are_refused_before_they_are_unpacked() {
     let archive = gzip(&tar.into_inner().expect("a tar"));
     put(GZIP, archive, "").1.fails(413, "bundle_too_large", "more than the 20000 files");
 
+    // Few files in many folders.
+    let mut tar = tar::Builder::new(Vec::new());
+    for number in 0..700 {
+        entry(&mut tar, format!("{number}/{}x", "d/".repeat(29)).as_bytes(), EntryType::Regular, b"");
+    }
+    let archive = gzip(&tar.into_inner().expect("a tar"));
+    put(GZIP, archive, "").1.fails(413, "bundle_too_large", "more than the 20000 files and folders");
+
     // A name that never ends: the library reads it as a whole.
     let mut tar = tar::Builder::new(Vec::new());
     entry(&mut tar, b"././@LongLink", EntryType::GNULongName, &vec![b'x'; 300 << 20]);
@@ -340,6 +348,27 @@ fn damaged_archives_are_refused_and_never_a_fault_of_the_server() {
             let answer = put(media, hostile);
             assert!(matches!(answer.status, 200 | 201 | 413 | 422), "{} {}", answer.status, answer.text());
         }
+    }
+    // Heads of a tar, inside of a gzip that is whole: sizes, types, names and checksums as they come.
+    let mut seed = 42_u32;
+    let mut random = move |below: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as usize % below
+    };
+    for _ in 0..300 {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (path, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
+            header.set_size(text.len() as u64);
+            for _ in 0..random(3) {
+                header.as_mut_bytes()[random(512)] = [0, 0xff, b'7', b'L', b'x', b'K', b'S', b'/', b'.'][random(9)];
+            }
+            header.set_cksum();
+            tar.append(&header, text.as_bytes()).expect("an entry");
+        }
+        let answer = put(GZIP, gzip(&tar.into_inner().expect("a tar")));
+        assert!(matches!(answer.status, 200 | 201 | 413 | 422), "{} {}", answer.status, answer.text());
     }
     put(ZIP, zip_of(files)).expect(200);
     assert_eq!(workspace.result("f"), 1);
@@ -603,4 +632,35 @@ fn python_imports_the_files_beside_its_main_file() {
             zip_of(&[("app.py", "import nothing_there\ndef handler(event):\n    return 1\n"), ("x", "")]),
         )
         .fails(422, "function_error", "No module named 'nothing_there'");
+}
+
+#[test]
+fn long_names_and_large_files_arrive_whole() {
+    let path = format!("{}/{}.txt", "long".repeat(40), "name".repeat(50));
+    let large = "x".repeat(2 << 20);
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, text) in [
+        ("index.js", "exports.handler = ({ path }) => require('fs').readFileSync(path).length"),
+        (&path, "12345"),
+        ("large", &large),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, text.as_bytes()).expect("an entry");
+    }
+    let (workspace, answer) = put(GZIP, gzip(&tar.into_inner().expect("a tar")), "");
+    answer.expect(201);
+    assert_eq!(workspace.run("f", json!({ "path": path })).result(), 5);
+    assert_eq!(workspace.run("f", json!({ "path": "large" })).result(), 2 << 20);
+    // More than a request may have is not shown; and what is shown then is no deploy that would lose it.
+    let shown = workspace.client.get(&workspace.path("/f")).expect(200).json();
+    assert_eq!((&shown["sizes"]["large"], shown.get("files")), (&json!(2 << 20), None));
+    let again = workspace.client.send(
+        ::http::Method::PUT,
+        &workspace.path("/f"),
+        &[("content-type", "application/json")],
+        shown.to_string(),
+    );
+    again.fails(400, "bad_request", "sizes");
 }

@@ -7,7 +7,7 @@ mod esm;
 pub use disk::{compile_function, natives};
 pub use esm::{compile, start};
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::classify::{self, Text};
 use crate::host::files;
@@ -66,18 +66,24 @@ pub fn require(name: &str) -> js::Result<Value> {
     if !has_files() {
         return Err(not_found(name));
     }
-    let require = ask("createRequire", &[&Value::string(&crate::failure::source_path())])?;
+    let mut require = REQUIRE.with_borrow(Clone::clone);
+    if require.is_undefined() {
+        require = ask("createRequire", &[&Value::string(&crate::failure::source_path())])?;
+        REQUIRE.set(require.clone());
+    }
     require.call(&Value::UNDEFINED, &[&Value::string(name)])
 }
 
 thread_local! {
     static HAS_FILES: Cell<Option<bool>> = const { Cell::new(None) };
+    /// `require` of the source itself, where it is no file that Node would run.
+    static REQUIRE: RefCell<Value> = const { RefCell::new(Value::UNDEFINED) };
 }
 
 /// Whether the function reads folders. Asked once: they are the same for all instances of an image.
 fn has_files() -> bool {
     HAS_FILES.get().unwrap_or_else(|| {
-        let there = files::reads_folders();
+        let there = !files::folders().is_empty();
         HAS_FILES.set(Some(there));
         there
     })

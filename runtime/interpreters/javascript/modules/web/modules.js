@@ -171,16 +171,14 @@ export function namesOf(path) {
   return [...names];
 }
 
-let lexer;
 function collect(path, names, seen) {
   if (seen.has(path)) return;
   seen.add(path);
   const known = cache[path];
   if (known?.loaded) return addKeys(known.exports, names);
   let found;
-  lexer ??= require("cjs-module-lexer");
   try {
-    found = lexer.parse(disk.read(path), path);
+    found = host.require("thimble:modules/names").parse(disk.read(path), path);
   } catch {
     // Its own error comes when it is run.
     return;

@@ -354,9 +354,9 @@ fn realpath(arguments: &Arguments) -> js::Result<Value> {
     subject.answer(find().map_err(Fault::from))
 }
 
-/// Whether there are folders besides `/tmp`.
-pub fn reads_folders() -> bool {
-    preopens::get_directories().iter().any(|(_, name)| name != TMP)
+/// The folders besides `/tmp`, which are only read.
+pub fn folders() -> Vec<String> {
+    preopens::get_directories().into_iter().map(|(_, name)| name).filter(|name| name != TMP).collect()
 }
 
 /// What is at an absolute path; none where nothing is.

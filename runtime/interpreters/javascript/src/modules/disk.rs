@@ -9,7 +9,8 @@ use crate::js::{self, Goal, Value};
 use crate::natives::{self, Arguments, Native};
 use crate::scan;
 
-const NATIVES: [(&str, Native); 9] = [
+const NATIVES: [(&str, Native); 10] = [
+    ("folders", |_| Ok(Value::array(files::folders().iter().map(|name| Value::string(name))))),
     ("kind", kind),
     ("list", list),
     ("read", |arguments| files::read_text(&arguments.text(0)?).map(|text| Value::string(&text))),

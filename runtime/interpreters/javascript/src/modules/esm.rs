@@ -34,8 +34,8 @@ struct Compiled {
 
 thread_local! {
     static COMPILED: RefCell<HashMap<String, Compiled>> = RefCell::new(HashMap::new());
-    /// Which files the ES modules import.
-    static IMPORTS: RefCell<HashMap<String, Vec<String>>> = RefCell::new(HashMap::new());
+    /// Which files the ES modules import, statically or not.
+    static IMPORTS: RefCell<HashMap<String, HashSet<String>>> = RefCell::new(HashMap::new());
     static RUNNING: RefCell<Vec<Running>> = const { RefCell::new(Vec::new()) };
     /// The names that were declared of what is no ES module.
     static DECLARED: RefCell<HashMap<String, Vec<String>>> = RefCell::new(HashMap::new());
@@ -161,7 +161,7 @@ fn resolve(from: &str, specifier: &str) -> js::Result<Option<String>> {
     let base = if is_path(from) { from.to_owned() } else { format!("{TASK}/{from}") };
     let found = ask("resolveImport", &[&Value::string(specifier), &Value::string(&base)])?.text()?;
     if is_path(&found) {
-        IMPORTS.with_borrow_mut(|imports| imports.entry(base).or_default().push(found.clone()));
+        IMPORTS.with_borrow_mut(|imports| imports.entry(base).or_default().insert(found.clone()));
     }
     Ok(Some(found))
 }

@@ -1,10 +1,8 @@
 // What modules are looked for in: files, folders and their `package.json`.
 //
 // The folders of a function never change, so each is listed once and remembered: most of what is looked for is not there.
-const READ_ONLY = /^\/(?:var\/task|var\/runtime|opt)(?:\/|$)/;
-const ROOTS = new Set(["/var/task", "/var/runtime", "/opt"]);
-
 const native = host.fileNatives();
+const roots = new Set(native.folders());
 const listings = new Map();
 const packages = new Map();
 
@@ -27,7 +25,7 @@ export function normalize(path) {
 function listing(folder) {
   let names = listings.get(folder);
   if (names === undefined) {
-    const flat = ROOTS.has(folder) || kind(folder) === "directory" ? native.list(folder) : undefined;
+    const flat = roots.has(folder) || kind(folder) === "directory" ? native.list(folder) : undefined;
     names = flat ? new Map() : null;
     for (let at = 0; flat && at < flat.length; at += 2) names.set(flat[at], flat[at + 1]);
     listings.set(folder, names);
@@ -35,10 +33,17 @@ function listing(folder) {
   return names;
 }
 
+function isBelowRoot(path) {
+  for (const root of roots) {
+    if (path.startsWith(root) && path[root.length] === "/") return true;
+  }
+  return false;
+}
+
 // "file", "directory", or undefined where nothing is.
 export function kind(path) {
-  if (!READ_ONLY.test(path)) return native.kind(path);
-  if (ROOTS.has(path)) return listing(path) ? "directory" : undefined;
+  if (roots.has(path)) return "directory";
+  if (!isBelowRoot(path)) return native.kind(path);
   const slash = path.lastIndexOf("/");
   return listing(path.slice(0, slash))?.get(path.slice(slash + 1));
 }
