@@ -89,6 +89,7 @@ function runWith(context, callback, self, values) {
 class AsyncLocalStorage {
   #default;
   #name;
+  #enabled = false;
   constructor({ defaultValue, name = "" } = {}) {
     this.#default = defaultValue;
     this.#name = `${name}`;
@@ -100,7 +101,10 @@ class AsyncLocalStorage {
     return (callback, ...values) => runWith(context, callback, undefined, values);
   }
   get name() { return this.#name; }
-  #with(store) { return new Map(get()).set(this, store); }
+  #with(store) {
+    this.#enabled = true;
+    return new Map(get()).set(this, store);
+  }
   run(store, callback, ...values) { return runWith(this.#with(store), callback, undefined, values); }
   exit(callback, ...values) {
     const context = new Map(get());
@@ -109,13 +113,10 @@ class AsyncLocalStorage {
   }
   enterWith(store) { set(this.#with(store)); }
   getStore() {
-    const context = get();
+    const context = this.#enabled ? get() : undefined;
     return context?.has(this) ? context.get(this) : this.#default;
   }
-  disable() {
-    // Whoever runs with an older map still has it: only what goes on from here is without.
-    get()?.delete(this);
-  }
+  disable() { this.#enabled = false; }
 }
 
 let lastId = 1;

@@ -160,6 +160,7 @@ Buffer.byteLength = function byteLength(value, encoding) {
 
 Buffer.concat = function concat(parts, length) {
   if (!Array.isArray(parts)) throw new ERR_INVALID_ARG_TYPE("list", "Array", parts);
+  if (parts.length === 0) return new FastBuffer(0);
   if (length === undefined) {
     length = 0;
     for (const part of parts) if (part?.length) length += part.length;

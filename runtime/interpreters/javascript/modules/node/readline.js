@@ -10,6 +10,7 @@ class Interface extends EventEmitter {
   #decoder = new StringDecoder("utf8");
   #questions = [];
   #paused = false;
+  #lines;
   constructor(input, output, completer, terminal) {
     super();
     const options = input?.input ? input : { input, output, completer, terminal };
@@ -84,7 +85,8 @@ class Interface extends EventEmitter {
     this.emit("close");
   }
   getCursorPos() { return { rows: 0, cols: 0 }; }
-  [Symbol.asyncIterator]() { return lines(this); }
+  // One for all who ask: two loops share the lines.
+  [Symbol.asyncIterator]() { return (this.#lines ??= lines(this)); }
 }
 
 // One line after the other; the input waits while many are unread.

@@ -38,7 +38,7 @@ function openIn(encoding, bytes) {
 
 // It may be called on an object of another class, as old programs inherit.
 function StringDecoder(encoding) {
-  if (!new.target && !(this instanceof StringDecoder)) return new StringDecoder(encoding);
+  if (this === undefined) return new StringDecoder(encoding);
   const name = encoding === undefined || encoding === null || encoding === "" ? "utf8" : NAMES[`${encoding}`.toLowerCase()];
   if (name === undefined) throw new codes.ERR_UNKNOWN_ENCODING(encoding);
   this.encoding = name;

@@ -83,7 +83,9 @@ function format(address, options) {
 
 function parse(address, parsesQuery, slashes) {
   if (typeof address !== "string" && !(address instanceof legacy.Url)) throw new ERR_INVALID_ARG_TYPE("url", "string", address);
-  return legacy.parse(address, parsesQuery, slashes);
+  const parsed = legacy.parse(address, parsesQuery, slashes);
+  if (typeof parsed.query === "object" && parsed.query !== null) Object.setPrototypeOf(parsed.query, null);
+  return parsed;
 }
 
 module.exports = {
