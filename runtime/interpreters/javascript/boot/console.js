@@ -37,7 +37,8 @@
     put(INFO, [[line(head), widths.map((width) => "-".repeat(width)).join("-|-"), ...body.map(line)].join("\n")]);
   }
 
-  const console = {
+  // A namespace object: a prototype of its own, without properties.
+  const console = Object.setPrototypeOf({
     log: (...values) => put(INFO, values),
     info: (...values) => put(INFO, values),
     warn: (...values) => put(WARN, values),
@@ -79,8 +80,9 @@
       put(INFO, [`${label}: ${elapsed(`${label}`)}`]);
       timers.delete(`${label}`);
     },
-  };
+  }, {});
   console.groupCollapsed = console.group;
+  Object.defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });
 
   // How every boot file adds a global: like the standard ones, writable and not enumerable.
   host.define = (name, value) => {

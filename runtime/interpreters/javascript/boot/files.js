@@ -1,7 +1,6 @@
 // `fs` over the private `/tmp`. Made at the first `require("fs")` from the natives that are made with it.
 (function (host) {
   "use strict";
-  const { URL } = globalThis;
 
   host.makeFiles = (native) => {
     function invalid(code, message) {
@@ -11,7 +10,7 @@
     }
 
     function pathOf(value, name = "path") {
-      if (value instanceof URL) {
+      if (typeof value === "object" && value instanceof globalThis.URL) {
         if (value.protocol !== "file:") throw invalid("ERR_INVALID_URL_SCHEME", "The URL must be of scheme file");
         value = decodeURIComponent(value.pathname);
       }

@@ -6,6 +6,7 @@
 //! base, environment) is therefore fetched again by the first `invoke` (`instance.rs`).
 
 mod allocator;
+mod boxed;
 mod classify;
 mod failure;
 mod host;

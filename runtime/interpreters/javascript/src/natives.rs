@@ -5,17 +5,14 @@ use std::cell::RefCell;
 use std::ffi::{CString, c_int};
 
 use crate::js::{self, Goal, Result, Value, context, sys};
-use crate::{host, instance, json, library, modules, tasks};
+use crate::{boxed, host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
-const BOOT: [(&str, &str); 11] = [
+const BOOT: [(&str, &str); 8] = [
     ("thimble:inspect.js", include_str!("../boot/inspect.js")),
     ("thimble:console.js", include_str!("../boot/console.js")),
     ("thimble:timers.js", include_str!("../boot/timers.js")),
     ("thimble:encoding.js", include_str!("../boot/encoding.js")),
-    ("thimble:url.js", include_str!("../boot/url.js")),
-    ("thimble:abort.js", include_str!("../boot/abort.js")),
-    ("thimble:fetch.js", include_str!("../boot/fetch.js")),
     ("thimble:files.js", include_str!("../boot/files.js")),
     ("thimble:process.js", include_str!("../boot/process.js")),
     ("thimble:workspace.js", include_str!("../boot/workspace.js")),
@@ -50,6 +47,7 @@ thread_local! {
 pub fn boot() {
     let host = Value::object();
     HOST.set(host.clone());
+    boxed::start();
     tasks::start();
     modules::start();
     json::start(|expression| {

@@ -74,7 +74,8 @@ pub fn report_rejections() {
     }
 }
 
-fn report(what: &str, thrown: &Thrown) {
+/// Logs an error that ends nothing but what threw it.
+pub fn report(what: &str, thrown: &Thrown) {
     log::write(log::Level::Error, &format!("{what} {}", failure::report(thrown)));
 }
 
