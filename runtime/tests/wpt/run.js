@@ -7,7 +7,7 @@ const evaluate = (code) => (0, eval)(`;${code}`);
 exports.handler = async ({ scripts, address, patience }) => {
   const page = new URL(address);
   globalThis.GLOBAL = { isWindow: () => false, isWorker: () => false, isShadowRealm: () => false };
-  globalThis.location = page;
+  globalThis.location = { origin: page.origin, protocol: page.protocol, host: page.host, hostname: page.hostname, port: page.port, pathname: page.pathname, search: page.search, hash: page.hash, href: page.href, toString: () => page.href };
   // Addresses are relative to a page in these tests; here they are relative to nothing.
   const absolute = (input) => (typeof input === "string" ? new URL(input, page).href : input);
   const fetched = fetch;
@@ -29,6 +29,8 @@ exports.handler = async ({ scripts, address, patience }) => {
     add_completion_callback((_, { status, message }) => {
       say(status === 0 ? null : status === 3 ? null : `${["", "error", "timeout"][status]}: ${message}`);
     });
+    // `idlharness.js` checks what a window has.
+    globalThis.Window = Object;
     evaluate(scripts.slice(1).join("\n;\n"));
   } catch (error) {
     say(`${error?.name}: ${error?.message}`);

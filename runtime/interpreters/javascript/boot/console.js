@@ -17,7 +17,7 @@
     return since >= 1000 ? `${(since / 1000).toFixed(3)}s` : `${since.toFixed(3)}ms`;
   }
 
-  function table(data, columns) {
+  function table(...[data, columns]) {
     if (typeof data !== "object" || data === null) return put(INFO, [data]);
     const entries = data instanceof Map ? [...data] : Object.entries(data);
     const rows = entries.slice(0, 100).map(([index, row]) => {
@@ -48,13 +48,19 @@
       const { stack } = new Error();
       put(DEBUG, [`Trace${values.length ? `: ${format(values)}` : ""}\n${host.cleanStack(stack)}`]);
     },
-    assert: (condition, ...values) => {
+    assert: (...values) => {
+      const condition = values.shift();
       if (condition) return;
       if (typeof values[0] === "string") values[0] = `Assertion failed: ${values[0]}`;
       else values.unshift("Assertion failed");
       put(ERROR, values);
     },
-    dir: (value, options) => put(INFO, [inspect(value, options?.depth ?? undefined)]),
+    dir: (...[value, options]) => put(INFO, [inspect(value, options?.depth ?? undefined)]),
+    // There is no screen, and no profiler to be told.
+    clear: () => {},
+    profile: () => {},
+    profileEnd: () => {},
+    timeStamp: () => {},
     dirxml: (...values) => put(INFO, values),
     table,
     count: (label = "default") => {

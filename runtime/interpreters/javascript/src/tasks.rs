@@ -5,7 +5,7 @@ use std::ptr::null_mut;
 
 use crate::bindings::thimble::runtime::log;
 use crate::js::{self, Opaque, Thrown, Value, context, pending, sys};
-use crate::{failure, reactor};
+use crate::{failure, natives, reactor};
 
 thread_local! {
     static REJECTED: RefCell<Vec<(Value, Value)>> = const { RefCell::new(Vec::new()) };
@@ -53,7 +53,7 @@ pub fn settle(value: Value) -> Result<Value, Unsettled> {
         if !run_job() {
             let callback = reactor::wait().ok_or(Unsettled::Never)?;
             if let Err(thrown) = callback.call(&Value::UNDEFINED, &[]) {
-                report("Uncaught", &thrown);
+                uncaught(thrown);
             }
         }
     }
@@ -79,6 +79,16 @@ pub fn report(what: &str, thrown: &Thrown) {
     log::write(log::Level::Error, &format!("{what} {}", failure::report(thrown)));
 }
 
+/// Tells the function's own listeners of an error, where it has some, and logs it unless they take it.
+fn uncaught(Thrown(error): Thrown) {
+    let told = natives::internal("reported").and_then(|reported| {
+        if reported.is_undefined() { Ok(Value::bool(true)) } else { reported.call(&Value::UNDEFINED, &[&error]) }
+    });
+    if told.map_or(true, |unhandled| unhandled.is_true()) {
+        report("Uncaught", &Thrown(error));
+    }
+}
+
 /// Runs one job; false where none is ready.
 #[inline]
 fn run_job() -> bool {
@@ -88,7 +98,7 @@ fn run_job() -> bool {
         0 => false,
         answer => {
             if answer < 0 {
-                report("Uncaught", &pending());
+                uncaught(pending());
             }
             true
         }

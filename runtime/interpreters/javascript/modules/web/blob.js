@@ -1,5 +1,5 @@
 // Blob and File: bytes that do not change, and slices that share them.
-import { bytesOf, dictionary, finish, integer, need, oneOf, sequence, string, usv } from "thimble:webidl";
+import { bytesOf, dictionary, finish, integer, iterable, need, oneOf, string, usv } from "thimble:webidl";
 
 const { encode, decode } = host;
 /** How much of a blob its stream hands out at once. */
@@ -35,7 +35,8 @@ export class Blob {
     if (parts !== undefined) {
       if ((typeof parts !== "object" && typeof parts !== "function") || parts === null) throw new TypeError("The parts of a Blob are not iterable");
       // A copy is taken at once: what a view shows may change.
-      for (const part of sequence(parts, "The list of a Blob's parts")) {
+      // Each is converted before the next is asked for.
+      for (const part of iterable(parts, "The list of a Blob's parts")) {
         if (isBlob(part)) given.push(part.#bytes);
         else given.push(bytesOf(part)?.slice() ?? usv(part));
       }

@@ -48,15 +48,18 @@ export class Body {
   #stream = null;
   #signal;
   #used = false;
+  #isShared = false;
 
   static ofBytes(bytes) {
     const body = new Body();
     body.#bytes = bytes;
     return body;
   }
+  /** A body of a stream whose chunks somebody else may hold, too. */
   static ofStream(stream) {
     const body = new Body();
     body.#stream = stream;
+    body.#isShared = true;
     return body;
   }
   /** A body of the host's, by its number. */
@@ -140,7 +143,11 @@ export class Body {
     if (this.#bytes) return Body.ofBytes(this.#bytes);
     const [one, other] = this.stream.tee();
     this.#stream = one;
-    return Body.ofStream(other);
+    if (!this.#isShared) return Body.ofStream(other);
+    const { TransformStream } = host.require("thimble:streams");
+    const { structuredClone } = host.require("thimble:structured-clone");
+    const copying = new TransformStream({ transform: (chunk, controller) => controller.enqueue(structuredClone(chunk)) });
+    return Body.ofStream(other.pipeThrough(copying));
   }
 
   /** The same contents for a new owner; this body is used up. */

@@ -18,6 +18,7 @@ export class TextEncoder {
     need(arguments.length, 2, "TextEncoder.encodeInto");
     source = string(source);
     if (Object.prototype.toString.call(destination) !== "[object Uint8Array]") throw new TypeError("The destination is no Uint8Array");
+    if (destination.buffer.detached) return { read: 0, written: 0 };
     const [read, written] = encodeInto(source, destination);
     return { read, written };
   }

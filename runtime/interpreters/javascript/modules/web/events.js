@@ -124,7 +124,7 @@ export const ProgressEvent = eventClass("ProgressEvent", { lengthComputable: [fa
 
 /** Shows an error that was thrown where nobody can catch it, unless a listener for `error` takes it. */
 export function report(error) {
-  if (host.globalEvents === undefined || host.globalEvents.reported(error)) host.uncaught(error);
+  if (host.reported === undefined || host.reported(error)) host.uncaught(error);
 }
 
 function optionsOf(options) {

@@ -68,6 +68,7 @@ export class Request {
     if (given.integrity !== undefined) state.integrity = string(given.integrity);
     if (given.keepalive !== undefined) state.keepalive = Boolean(given.keepalive);
     if (given.method !== undefined) state.method = methodOf(byteString(given.method));
+    if (given.priority !== undefined) oneOf(given.priority, ["high", "low", "auto"], "request priority");
     if (given.duplex !== undefined) oneOf(given.duplex, ["half"], "duplex mode");
     const { signal } = given;
     if (signal !== undefined && signal !== null) {

@@ -46,7 +46,7 @@ export class FileReader extends EventTarget {
           this.#state = DONE;
           this.#result = form(bytes, blob.type);
           step("load", bytes.length);
-          if (this.#state !== LOADING) step("loadend", bytes.length);
+          later(() => { if (this.#state !== LOADING) step("loadend", bytes.length); });
         });
       });
     });

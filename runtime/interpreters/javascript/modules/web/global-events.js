@@ -12,18 +12,16 @@ export const removeEventListener = bound("removeEventListener");
 export const dispatchEvent = bound("dispatchEvent");
 
 let reporting = false;
-host.globalEvents = {
-  /** Tells the listeners of an error. Whether it is still to be logged. */
-  reported(error) {
-    if (reporting || !listens(target, "error")) return true;
-    reporting = true;
-    try {
-      const message = typeof error === "object" && error !== null && "message" in error ? `Uncaught ${error.name}: ${error.message}` : `Uncaught ${String(error)}`;
-      return fire(target, new ErrorEvent("error", { error, message, cancelable: true }));
-    } finally {
-      reporting = false;
-    }
-  },
+/** Tells the listeners of an error. Whether it is still to be logged. */
+host.reported = (error) => {
+  if (reporting || !listens(target, "error")) return true;
+  reporting = true;
+  try {
+    const message = typeof error === "object" && error !== null && "message" in error ? `Uncaught ${error.name}: ${error.message}` : `Uncaught ${String(error)}`;
+    return fire(target, new ErrorEvent("error", { error, message, cancelable: true }));
+  } finally {
+    reporting = false;
+  }
 };
 
 export function reportError(error) {

@@ -74,13 +74,15 @@ export function callback(value, what) {
   return value;
 }
 
-/** Items of anything iterable. */
-export function sequence(value, what) {
+/** Anything that is iterable and no string, to go through once. */
+export function iterable(value, what) {
   const method = (typeof value === "object" && value !== null) || typeof value === "function" ? value[Symbol.iterator] : undefined;
-  if (method === undefined || method === null) throw new TypeError(`${what} is not iterable`);
   if (typeof method !== "function") throw new TypeError(`${what} is not iterable`);
-  return Array.from({ [Symbol.iterator]: () => method.call(value) });
+  return { [Symbol.iterator]: () => method.call(value) };
 }
+
+/** Items of anything iterable. */
+export function sequence(value, what) { return Array.from(iterable(value, what)); }
 
 /** Names and values of a record, in the order of its keys. */
 export function record(value, convert) {
@@ -118,12 +120,14 @@ export function isBuffer(value) {
 export function finish(name, made, constants = {}) {
   for (const object of [made, made.prototype]) {
     for (const member of getOwnPropertyNames(object)) {
-      if (member === "constructor" || member === "prototype" || member === "name" || member === "length") continue;
+      if (object === made ? ["prototype", "name", "length"].includes(member) : member === "constructor") continue;
       const descriptor = getOwnPropertyDescriptor(object, member);
       if (descriptor.configurable) defineProperty(object, member, { ...descriptor, enumerable: true });
     }
     for (const [constant, value] of Object.entries(constants)) defineProperty(object, constant, { value, enumerable: true });
   }
+  // The bundler renames classes that speak of themselves.
+  defineProperty(made, "name", { value: name, configurable: true });
   defineProperty(made.prototype, Symbol.toStringTag, { value: name, configurable: true });
   return known(made);
 }

@@ -46,7 +46,34 @@ pub fn change(arguments: &Arguments) -> Result<Value> {
         }
         _ => Err(()),
     };
-    Ok(parts(&url))
+    Ok(parts(&rewritten(url)))
+}
+
+/// A URL whose text is what its parts give. The crate's setters leave out, or leave in, the `/.` that keeps apart a path with two
+/// slashes and a host that is not there.
+fn rewritten(url: Url) -> Url {
+    if url.is_special() || url.cannot_be_a_base() {
+        return url;
+    }
+    let path = url.path();
+    let path = match path.strip_prefix("/.") {
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    };
+    let before = match url.has_authority() {
+        true => &url.as_str()[..url.as_str().len() - url.path().len() - behind_path(&url)],
+        false => &url.as_str()[..url.scheme().len() + 1],
+    };
+    let before = before.strip_suffix("/.").unwrap_or(before);
+    let dot = if !url.has_authority() && path.starts_with("//") { "/." } else { "" };
+    let behind = &url.as_str()[url.as_str().len() - behind_path(&url)..];
+    Url::parse(&format!("{before}{dot}{path}{behind}")).unwrap_or(url)
+}
+
+/// The length of query and fragment with their marks.
+fn behind_path(url: &Url) -> usize {
+    let with_mark = |part: Option<&str>| part.map_or(0, |text| text.len() + 1);
+    with_mark(url.query()) + with_mark(url.fragment())
 }
 
 /// The text of a URL, which is ASCII, and the places where its parts begin and end: scheme (end), username, password, host, port
@@ -79,14 +106,32 @@ fn parts(url: &Url) -> Value {
     let path_end = query_end - with_mark(url.query());
     let path = path_end - url.path().len();
     let places = [
-        scheme, username, username_end, password, password_end, host, host_end, port, port_end, path, path_end, query_end,
+        scheme,
+        username,
+        username_end,
+        password,
+        password_end,
+        host,
+        host_end,
+        port,
+        port_end,
+        path,
+        path_end,
+        query_end,
     ];
     let places = places.map(|place| Value::number(place as f64));
     Value::array([Value::string(url.as_str())].into_iter().chain(places))
 }
 
 pub fn origin(arguments: &Arguments) -> Result<Value> {
-    let origin = Url::parse(&arguments.text(0)?).map(|url| quirks::origin(&url));
+    let origin = Url::parse(&arguments.text(0)?).map(|url| match url.scheme() {
+        // Of what a blob: URL holds, only the web's own schemes have an origin.
+        "blob" => match Url::parse(url.path()) {
+            Ok(inner) if matches!(inner.scheme(), "http" | "https") => quirks::origin(&inner),
+            _ => "null".to_owned(),
+        },
+        _ => quirks::origin(&url),
+    });
     Ok(Value::string(origin.as_deref().unwrap_or("null")))
 }
 
