@@ -12,18 +12,42 @@
     return milliseconds >= 1 && milliseconds <= LONGEST ? Math.trunc(milliseconds) : 1;
   }
 
+  // Node's object. What it keeps alive there is kept by the handler's promise here, so a reference is only remembered.
   class Timeout {
     #id;
-    constructor(id) { this.#id = id; }
-    ref() { return this; }
-    unref() { return this; }
-    hasRef() { return true; }
-    close() { clear(this); return this; }
+    #arm;
+    #ref = true;
+    constructor(id, arm) {
+      this.#id = id;
+      this.#arm = arm;
+    }
+    ref() {
+      this.#ref = true;
+      return this;
+    }
+    unref() {
+      this.#ref = false;
+      return this;
+    }
+    hasRef() { return this.#ref; }
+    refresh() {
+      const operation = active.get(this.#id);
+      if (operation !== undefined) {
+        cancel(operation);
+        this.#arm();
+      }
+      return this;
+    }
+    close() {
+      clear(this);
+      return this;
+    }
     [Symbol.toPrimitive]() { return this.#id; }
+    [Symbol.dispose]() { clear(this); }
   }
 
   function start(callback, delay, values, repeat) {
-    if (typeof callback !== "function") throw new TypeError("The timer's callback must be a function");
+    if (typeof callback !== "function") throw Object.assign(new TypeError("The timer's callback must be a function"), { code: "ERR_INVALID_ARG_TYPE" });
     const id = ++last;
     const arm = () => active.set(id, timer(delay, fire));
     const fire = () => {
@@ -32,7 +56,7 @@
       callback(...values);
     };
     arm();
-    return new Timeout(id);
+    return new Timeout(id, arm);
   }
 
   function clear(handle) {

@@ -1,6 +1,6 @@
 // AbortController and AbortSignal.
 import { Event, EventTarget, fire, handlers } from "thimble:events";
-import { finish, integer, need, sequence } from "thimble:webidl";
+import { finish, integer, need, sequence, shows } from "thimble:webidl";
 
 let newSignal;
 let abort;
@@ -98,6 +98,7 @@ export class AbortSignal extends EventTarget {
 }
 handlers(AbortSignal, ["abort"]);
 finish("AbortSignal", AbortSignal);
+shows(AbortSignal, ["aborted"]);
 
 /** A signal that is aborted when another is. */
 export function following(source) {
@@ -110,3 +111,4 @@ export class AbortController {
   abort(reason = undefined) { abort(this.#signal, reason); }
 }
 finish("AbortController", AbortController);
+shows(AbortController, ["signal"]);

@@ -1,5 +1,5 @@
 // Blob and File: bytes that do not change, and slices that share them.
-import { bytesOf, dictionary, finish, integer, iterable, need, oneOf, string, usv } from "thimble:webidl";
+import { bytesOf, dictionary, finish, integer, iterable, need, oneOf, shows, string, usv } from "thimble:webidl";
 
 const { encode, decode } = host;
 /** How much of a blob its stream hands out at once. */
@@ -89,6 +89,7 @@ export class Blob {
   async bytes() { return this.#bytes.slice(); }
 }
 finish("Blob", Blob);
+shows(Blob, ["size", "type"]);
 
 export class File extends Blob {
   #name;
@@ -108,6 +109,7 @@ export class File extends Blob {
   }
 }
 finish("File", File);
+shows(File, ["size", "type", "name", "lastModified"]);
 
 /** The bytes of a blob. Not to be written to. */
 export const bytesOfBlob = (blob) => contents(blob);

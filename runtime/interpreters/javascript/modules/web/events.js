@@ -1,5 +1,5 @@
 // Events, and what they happen to.
-import { dictionary, finish, need, string } from "thimble:webidl";
+import { dictionary, finish, need, shows, string } from "thimble:webidl";
 
 const [NONE, AT_TARGET] = [0, 2];
 const PHASES = { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 };
@@ -71,6 +71,7 @@ trusted = (event) => {
 };
 const { get: isTrusted } = Object.getOwnPropertyDescriptor({ get isTrusted() { return trustedEvents.has(this); } }, "isTrusted");
 finish("Event", Event, PHASES);
+shows(Event, ["type", "target", "defaultPrevented", "cancelable", "timeStamp"]);
 
 /** A class of events with read-only members: their names, defaults and conversions. */
 function eventClass(name, members, more = {}) {
@@ -96,7 +97,9 @@ function eventClass(name, members, more = {}) {
     Object.defineProperty(made.prototype, member, { get, enumerable: true, configurable: true });
   }
   for (const [method, make] of Object.entries(more.methods ?? {})) made.prototype[method] = make(values);
-  return finish(name, made);
+  finish(name, made);
+  shows(made, ["type", ...Object.keys(members)]);
+  return made;
 }
 
 const any = (value) => value;

@@ -3,7 +3,7 @@ import { following } from "thimble:abort";
 import { Body, extracted, mix, started } from "thimble:body";
 import { frozen, Headers, headersOver, TOKEN, wire } from "thimble:headers";
 import { URL } from "thimble:url";
-import { byteString, dictionary, integer, need, oneOf, string, usv } from "thimble:webidl";
+import { byteString, dictionary, integer, need, oneOf, shows, string, usv } from "thimble:webidl";
 
 export { Headers };
 const { send, response: headOf } = host;
@@ -209,6 +209,9 @@ export class Response {
     return copy;
   }
 }
+
+shows(Request, ["method", "url", "headers", "redirect", "bodyUsed"]);
+shows(Response, ["status", "statusText", "headers", "bodyUsed", "ok", "redirected", "type", "url"]);
 
 const PHRASES = {
   200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently", 302: "Found",

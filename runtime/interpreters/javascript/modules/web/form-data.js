@@ -1,6 +1,6 @@
 // FormData, and its two forms on the wire.
 import { blobOver, bytesOfBlob, File, isBlob, joined } from "thimble:blob";
-import { finish, need, pairs as iterable, usv } from "thimble:webidl";
+import { finish, grouped, need, pairs as iterable, shows, usv } from "thimble:webidl";
 
 const { encode, decode, random, parseMultipart, parseQuery } = host;
 let listOf;
@@ -68,6 +68,7 @@ export class FormData {
 finish("FormData", FormData);
 for (const [method, length] of [["append", 2], ["set", 2]]) Object.defineProperty(FormData.prototype[method], "length", { value: length, configurable: true });
 iterable("FormData", FormData, (data) => listOf(data));
+shows(FormData, (data) => grouped(data));
 
 export const isFormData = (value) => value instanceof FormData;
 

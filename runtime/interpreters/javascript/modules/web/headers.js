@@ -1,5 +1,5 @@
 // Headers.
-import { byteString, finish, need, pairs as iterable, record, sequence } from "thimble:webidl";
+import { byteString, finish, grouped, need, pairs as iterable, record, sequence, shows } from "thimble:webidl";
 
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 let listOf;
@@ -110,6 +110,7 @@ export class Headers {
 }
 finish("Headers", Headers);
 iterable("Headers", Headers, (headers) => sorted(headers));
+shows(Headers, (headers) => grouped(headers));
 // A result that holds headers shows them.
 Object.defineProperty(Headers.prototype, "toJSON", { value: function toJSON() { return Object.fromEntries(this); }, writable: true, configurable: true });
 

@@ -16,7 +16,6 @@ export class MessagePort extends EventTarget {
   #other = null;
   #queue = [];
   #enabled = false;
-  #scheduled = false;
   #detached = false;
   constructor() {
     if (!MessagePort.#mayConstruct) throw new TypeError("Illegal constructor: use a MessageChannel");
@@ -52,15 +51,12 @@ export class MessagePort extends EventTarget {
       if (type === "message") port.start();
     });
   }
+  // A task of its own for a message: what it leads to comes before the next one.
   #deliver() {
-    if (!this.#enabled || this.#scheduled || this.#queue.length === 0) return;
-    this.#scheduled = true;
-    // A task of its own for each message: what one of them waits for comes before the next.
+    if (!this.#enabled) return;
     host.timer(0, () => {
-      this.#scheduled = false;
       const message = this.#queue.shift();
       if (message === undefined || this.#detached) return;
-      this.#deliver();
       fire(this, new MessageEvent("message", { data: message.value, ports: message.ports }));
     });
   }
@@ -76,8 +72,9 @@ export class MessagePort extends EventTarget {
     this.#other.#deliver();
   }
   start() {
+    if (this.#enabled) return;
     this.#enabled = true;
-    this.#deliver();
+    for (const _ of this.#queue) this.#deliver();
   }
   close() {
     this.#queue;

@@ -1,7 +1,7 @@
 // The global `performance`: the clock of this instance, marks and measures, and who observes them.
 import { EventTarget, report } from "thimble:events";
 import { structuredClone } from "thimble:structured-clone";
-import { callback, dictionary, double, finish, need, sequence, string } from "thimble:webidl";
+import { callback, dictionary, double, finish, need, sequence, shows, string } from "thimble:webidl";
 
 const { elapsed, now, epoch } = host;
 let mayConstruct = false;
@@ -36,6 +36,7 @@ export class PerformanceEntry {
   }
 }
 finish("PerformanceEntry", PerformanceEntry);
+shows(PerformanceEntry, (entry) => entry.toJSON());
 
 const detailOf = (detail) => (detail === undefined || detail === null ? null : structuredClone(detail));
 
@@ -179,7 +180,6 @@ export class PerformanceObserver {
   #types = new Set();
   #single = null;
   #entries = [];
-  #scheduled = false;
   #internal = { enter: (entry) => { if (this.#types.has(entry.entryType)) this.#add(entry); } };
   constructor(action) {
     need(arguments.length, 1, "PerformanceObserver");
@@ -188,10 +188,8 @@ export class PerformanceObserver {
   static get supportedEntryTypes() { return TYPES; }
   #add(entry) {
     this.#entries.push(entry);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
+    // Whichever comes first hands out all; what an earlier invocation left behind waits for nobody.
     host.timer(0, () => {
-      this.#scheduled = false;
       const entries = this.takeRecords();
       if (entries.length === 0) return;
       try {

@@ -1,5 +1,5 @@
 // URL and URLSearchParams: thin classes over the `url` crate.
-import { finish, need, pairs as iterable, record, sequence, usv } from "thimble:webidl";
+import { finish, grouped, need, pairs as iterable, record, sequence, shows, usv } from "thimble:webidl";
 
 const { parseUrl, changeUrl, urlOrigin, parseQuery, formatQuery } = host;
 const [SCHEME, USERNAME, USERNAME_END, PASSWORD, PASSWORD_END, HOST, HOST_END, PORT, PORT_END, PATH, PATH_END, QUERY_END] =
@@ -102,6 +102,7 @@ export class URLSearchParams {
 }
 finish("URLSearchParams", URLSearchParams);
 iterable("URLSearchParams", URLSearchParams, (params) => listOf(params));
+shows(URLSearchParams, (params) => grouped(params));
 
 function invalid(text) {
   const error = new TypeError(`Invalid URL: ${text}`);
@@ -181,3 +182,4 @@ export class URL {
   toJSON() { return this.#parts[0]; }
 }
 finish("URL", URL);
+shows(URL, ["href", "origin", "protocol", "username", "password", "host", "hostname", "port", "pathname", "search", "searchParams", "hash"]);

@@ -132,6 +132,32 @@ export function finish(name, made, constants = {}) {
   return known(made);
 }
 
+/** Has objects of a class shown by these fields: names of members, or a function that gives the fields. */
+export function shows(made, fields) {
+  const type = { constructor: made };
+  Object.defineProperty(made.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+    value() {
+      const shown = Object.create(type);
+      if (typeof fields === "function") Object.assign(shown, fields(this));
+      else for (const name of fields) shown[name] = this[name];
+      return shown;
+    },
+    writable: true,
+    configurable: true,
+  });
+}
+
+/** Pairs as an object to be shown: a name that is there more than once has a list. */
+export function grouped(pairs) {
+  const shown = {};
+  for (const [name, value] of pairs) {
+    if (!Object.hasOwn(shown, name)) shown[name] = value;
+    else if (Array.isArray(shown[name])) shown[name].push(value);
+    else shown[name] = [shown[name], value];
+  }
+  return shown;
+}
+
 const prototypes = new WeakSet();
 
 /** Notes a class whose objects are more than their properties: no plain copy can stand for one. */

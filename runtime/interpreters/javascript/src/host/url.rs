@@ -24,6 +24,7 @@ pub fn change(arguments: &Arguments) -> Result<Value> {
         return Ok(Value::UNDEFINED);
     };
     let (part, value) = (arguments.text(1)?, arguments.text(2)?);
+    let has_authority = url.has_authority() || part.starts_with("host");
     // What the URL standard ignores is ignored.
     let _ = match part.as_str() {
         "protocol" => quirks::set_protocol(&mut url, &value),
@@ -46,12 +47,12 @@ pub fn change(arguments: &Arguments) -> Result<Value> {
         }
         _ => Err(()),
     };
-    Ok(parts(&rewritten(url)))
+    Ok(parts(&rewritten(url, has_authority)))
 }
 
 /// A URL whose text is what its parts give. The crate's setters leave out, or leave in, the `/.` that keeps apart a path with two
 /// slashes and a host that is not there.
-fn rewritten(url: Url) -> Url {
+fn rewritten(url: Url, has_authority: bool) -> Url {
     if url.is_special() || url.cannot_be_a_base() {
         return url;
     }
@@ -60,12 +61,12 @@ fn rewritten(url: Url) -> Url {
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,
     };
-    let before = match url.has_authority() {
+    let before = match has_authority {
         true => &url.as_str()[..url.as_str().len() - url.path().len() - behind_path(&url)],
         false => &url.as_str()[..url.scheme().len() + 1],
     };
     let before = before.strip_suffix("/.").unwrap_or(before);
-    let dot = if !url.has_authority() && path.starts_with("//") { "/." } else { "" };
+    let dot = if !has_authority && path.starts_with("//") { "/." } else { "" };
     let behind = &url.as_str()[url.as_str().len() - behind_path(&url)..];
     Url::parse(&format!("{before}{dot}{path}{behind}")).unwrap_or(url)
 }
