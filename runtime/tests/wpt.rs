@@ -47,8 +47,9 @@ const FOLDERS: [&str; 12] = [
 ];
 
 /// What is left out, and why: parts of paths.
-const LEFT_OUT: [(&str, &[&str]); 6] = [
+const LEFT_OUT: [(&str, &[&str]); 7] = [
     ("scripts that tests load", &["/resources/"]),
+    ("measures how fast the machine is", &["performance-timeline/webtiming-resolution"]),
     ("no shadow realms in JavaScript yet", &["idlharness-shadowrealm"]),
     (
         "needs a document",

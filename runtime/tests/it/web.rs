@@ -246,6 +246,15 @@ fn marks_and_measures_stand_on_the_timeline() {
 #[test]
 fn what_is_not_there_says_so() {
     assert_eq!(run("return typeof WebAssembly"), "undefined");
+    let asked = "return await fetch('http://localhost/', event).catch((error) => [error.name, error.message])";
+    let workspace = Workspace::new().javascript("web", asked);
+    for (init, said) in [
+        (json!({ "integrity": "sha256-x" }), "integrity is not checked"),
+        (json!({ "cache": "only-if-cached", "mode": "same-origin" }), "no cache"),
+    ] {
+        let result = workspace.run("web", init).result();
+        assert!(result[0] == "TypeError" && result[1].as_str().is_some_and(|text| text.contains(said)), "{result}");
+    }
     let workspace = Workspace::new().javascript("web", "return new WebAssembly.Module(event.bytes)");
     workspace.run("web", json!({})).fails(500, "function_error", "Deploy the module as a component");
 }

@@ -5,6 +5,8 @@
   const LONGEST = 2 ** 31 - 1;
   // Timer numbers of ours to the operations that stand for them: an interval is a new operation each time.
   const active = new Map();
+  // The host lets no more be under way: the oldest of twice as many were left behind by earlier invocations.
+  const MOST = 1000;
   let last = 0;
 
   function delayOf(delay) {
@@ -49,13 +51,22 @@
   function start(callback, delay, values, repeat) {
     if (typeof callback !== "function") throw Object.assign(new TypeError("The timer's callback must be a function"), { code: "ERR_INVALID_ARG_TYPE" });
     const id = ++last;
-    const arm = () => active.set(id, timer(delay, fire));
+    const arm = () => {
+      active.delete(id);
+      active.set(id, timer(delay, fire));
+    };
     const fire = () => {
       if (repeat) arm();
       else active.delete(id);
       callback(...values);
     };
     arm();
+    if (active.size > 2 * MOST) {
+      for (const old of active.keys()) {
+        if (active.size <= MOST) break;
+        active.delete(old);
+      }
+    }
     return new Timeout(id, arm);
   }
 

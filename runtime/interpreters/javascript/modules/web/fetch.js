@@ -228,6 +228,10 @@ export async function fetch(input, init = undefined) {
   const request = requestState(new Request(input, init));
   const { signal } = request;
   if (signal?.aborted) throw signal.reason;
+  if (request.integrity !== "") {
+    throw new TypeError("fetch failed: integrity is not checked here. Hash the bytes of the response by crypto.subtle.digest, and compare");
+  }
+  if (request.cache === "only-if-cached") throw new TypeError("fetch failed: there is no cache of responses, so none is in it");
   if (request.url.startsWith("data:")) return host.require("thimble:data-urls").respond(request, made);
   const headers = [];
   for (const [name, value] of wire(request.headers)) headers.push(name, value);

@@ -1,4 +1,5 @@
 // Headers.
+import { trimmed } from "thimble:mime";
 import { byteString, finish, grouped, need, pairs as iterable, record, sequence, shows } from "thimble:webidl";
 
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -14,7 +15,7 @@ function nameOf(name) {
 }
 
 function valueOf(value) {
-  const text = byteString(value).replace(/^[\t\r\n ]+|[\t\r\n ]+$/g, "");
+  const text = trimmed(byteString(value));
   if (/[\0\r\n]/.test(text)) throw new TypeError("Invalid header value: it holds a line break or a zero byte");
   return text;
 }

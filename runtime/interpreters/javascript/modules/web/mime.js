@@ -2,13 +2,21 @@
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const QUOTED = /^[\t\x20-\x7e\x80-\xff]*$/;
-const trim = (text) => text.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
+const isSpace = (unit) => unit === 32 || unit === 9 || unit === 10 || unit === 13;
+
+/** A text without HTTP's white space at its ends. By hand: a pattern takes squared time for long runs inside. */
+export function trimmed(text) {
+  let [from, to] = [0, text.length];
+  while (from < to && isSpace(text.charCodeAt(from))) from++;
+  while (to > from && isSpace(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
 
 /** A MIME type's essence and its parameters, or null. */
 export function parse(text) {
-  text = trim(text);
+  text = trimmed(text);
   const semicolon = text.indexOf(";");
-  const essence = trim(semicolon < 0 ? text : text.slice(0, semicolon)).toLowerCase();
+  const essence = trimmed(semicolon < 0 ? text : text.slice(0, semicolon)).toLowerCase();
   const [type, subtype, more] = essence.split("/");
   if (subtype === undefined || more !== undefined || !TOKEN.test(type) || !TOKEN.test(subtype)) return null;
   const parameters = new Map();

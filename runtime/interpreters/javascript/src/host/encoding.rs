@@ -58,25 +58,25 @@ pub fn decode_with(arguments: &Arguments) -> Result<Value> {
 }
 
 fn lenient(decoder: &mut Decoder, mut bytes: &[u8], last: bool) -> String {
-    let mut text = String::with_capacity(decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len()));
+    let mut text = String::with_capacity(bytes.len() + 16);
     loop {
         let (result, read, _) = decoder.decode_to_string(bytes, &mut text, last);
         bytes = &bytes[read..];
         match result {
             CoderResult::InputEmpty => return text,
-            CoderResult::OutputFull => text.reserve(bytes.len() + 16),
+            CoderResult::OutputFull => text.reserve(2 * bytes.len() + 16),
         }
     }
 }
 
 fn strict(decoder: &mut Decoder, mut bytes: &[u8], last: bool) -> Option<String> {
-    let mut text = String::with_capacity(decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len()));
+    let mut text = String::with_capacity(bytes.len() + 16);
     loop {
         let (result, read) = decoder.decode_to_string_without_replacement(bytes, &mut text, last);
         bytes = &bytes[read..];
         match result {
             DecoderResult::InputEmpty => return Some(text),
-            DecoderResult::OutputFull => text.reserve(bytes.len() + 16),
+            DecoderResult::OutputFull => text.reserve(2 * bytes.len() + 16),
             DecoderResult::Malformed(..) => return None,
         }
     }

@@ -5,6 +5,9 @@ use memchr::memmem;
 use crate::js::{Result, Value};
 use crate::natives::Arguments;
 
+/// A part's headers: a name, a file name, a type. What is longer is no form.
+const MAX_HEADERS: usize = 16 * 1024;
+
 /// The parts of a body: for each its headers as one text, and where its content begins and ends. Undefined where the body is
 /// not whole. Arguments: bytes, boundary.
 pub fn parse(arguments: &Arguments) -> Result<Value> {
@@ -36,6 +39,9 @@ fn parts(body: &[u8], boundary: &[u8]) -> Option<Vec<(String, usize, usize)>> {
         }
         let head = at + line;
         let head_end = head + memmem::find(&body[head..], b"\r\n\r\n")?;
+        if head_end - head > MAX_HEADERS {
+            return None;
+        }
         let start = head_end + 4;
         // Content that is empty shares its line break with the headers' end.
         let end = (head_end + 2) + finder.find(&body[head_end + 2..])?;
