@@ -1,6 +1,6 @@
 // Headers.
 import { trimmed } from "thimble:mime";
-import { byteString, finish, grouped, need, pairs as iterable, record, sequence, shows } from "thimble:webidl";
+import { byteString, finish, grouped, need, pairs as iterable, record, sequence, shows, string } from "thimble:webidl";
 
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 let listOf;
@@ -9,15 +9,16 @@ let freeze;
 let over;
 
 function nameOf(name) {
-  const text = byteString(name);
+  const text = string(name);
   if (!TOKEN.test(text)) throw new TypeError(`Invalid header name: ${text}`);
   return text.toLowerCase();
 }
 
 function valueOf(value) {
-  const text = trimmed(byteString(value));
-  if (/[\0\r\n]/.test(text)) throw new TypeError("Invalid header value: it holds a line break or a zero byte");
-  return text;
+  const text = trimmed(string(value));
+  // One look for both: patterns are slow in an interpreter.
+  if (!/[\0\r\n\u0100-\uffff]/.test(text)) return text;
+  throw new TypeError(`Invalid header value: it holds ${/[\0\r\n]/.test(text) ? "a line break or a zero byte" : "a character above U+00FF"}`);
 }
 
 export class Headers {

@@ -42,7 +42,7 @@ export function parse(text) {
     } else {
       const start = at;
       while (at < text.length && text[at] !== ";") at++;
-      value = text.slice(start, at).replace(/[\t\n\r ]+$/, "");
+      value = text.slice(start, start + trimmed(`.${text.slice(start, at)}`).length - 1);
       if (value === "") continue;
     }
     if (TOKEN.test(name) && QUOTED.test(value) && !parameters.has(name)) parameters.set(name, value);
