@@ -95,7 +95,12 @@ export class Body {
       this.#stream = new ReadableStream({
         type: "bytes",
         start(controller) {
-          if (signal) host.require("thimble:abort").onAbort(signal, () => controller.error(signal.reason));
+          if (!signal) return;
+          host.require("thimble:abort").onAbort(signal, () => {
+            controller.error(signal.reason);
+            // The reading that is under way is cancelled first.
+            queueMicrotask(() => close(remote));
+          });
         },
         async pull(controller) {
           const piece = await started((done) => read(remote, done), chunk, signal);

@@ -1,7 +1,7 @@
 // `fetch("data:…")`, which asks no host.
 import { Body } from "thimble:body";
 import { headersOver } from "thimble:headers";
-import { format, parse } from "thimble:mime";
+import { format, parse, trimmed } from "thimble:mime";
 
 const { encode } = host;
 
@@ -26,7 +26,7 @@ export function respond({ url, method }, response) {
   const text = url.replace(/#.*$/s, "").slice("data:".length);
   const comma = text.indexOf(",");
   if (comma < 0) throw new TypeError("fetch failed: a data: URL has a comma before its data");
-  let type = text.slice(0, comma).replace(/^ +| +$/g, "");
+  let type = trimmed(text.slice(0, comma));
   let bytes = percentDecoded(text.slice(comma + 1));
   const base64 = type.match(/; *base64$/i);
   if (base64) {

@@ -1,5 +1,6 @@
 // FormData, and its two forms on the wire.
 import { blobOver, bytesOfBlob, File, isBlob, joined } from "thimble:blob";
+import { trimmed } from "thimble:mime";
 import { finish, grouped, need, pairs as iterable, shows, usv } from "thimble:webidl";
 
 const { encode, decode, random, parseMultipart, parseQuery } = host;
@@ -101,7 +102,10 @@ export function fromMultipart(bytes, boundary) {
   const data = new FormData();
   for (let at = 0; at < flat.length; at += 3) {
     const [headers, start, end] = flat.slice(at, at + 3);
-    const value = (name) => headers.match(new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, "im"))?.[1];
+    const value = (name) => {
+      const found = headers.match(new RegExp(`^${name}:(.*)$`, "im"));
+      return found ? trimmed(found[1]) : undefined;
+    };
     const disposition = value("content-disposition") ?? "";
     const name = disposition.match(/^form-data\s*;(?:.*;)?\s*name="([^"]*)"/i)?.[1];
     if (name === undefined) throw new TypeError("A part of the multipart/form-data has no name");
