@@ -220,18 +220,12 @@ fn a_star_allows_no_spelling_of_a_private_address() {
 fn only_http_is_spoken() {
     let upstream = Upstream::start();
     let workspace = upstream.workspace(&["*", "127.0.0.1:PORT"]);
-    for url in [
-        "file:///etc/passwd",
-        "ftp://127.0.0.1/",
-        "gopher://127.0.0.1/",
-        "data:text/plain,x",
-        "http://",
-        "nonsense",
-        "",
-    ] {
+    for url in ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "http://", "nonsense", ""] {
         let result = workspace.run("js", json!({ "url": url })).result();
         assert!(!result[0].is_number(), "{url}: {result}");
     }
+    // Asks nobody.
+    assert_eq!(workspace.run("js", json!({ "url": "data:text/plain,x" })).result(), json!([200, "x"]));
     let long = format!("{}/?{}", upstream.url(""), "x".repeat(20_000));
     assert!(!workspace.run("js", json!({ "url": long })).result()[0].is_number());
     for init in [
@@ -262,6 +256,47 @@ fn methods_headers_bodies_and_statuses_pass() {
         assert_eq!(js(&path, json!({})), json!([code, "as asked"]));
         assert_eq!(workspace.run("py", json!({ "url": upstream.url(&path) })).result(), json!([code, "as asked"]));
     }
+}
+
+#[test]
+fn bodies_stream_both_ways_in_javascript() {
+    let upstream = Upstream::start();
+    let workspace = Workspace::new().with(json!({ "egress": ["127.0.0.1"], "functions": {
+        "read": { "code": "
+            const response = await fetch(event.url);
+            const copy = response.clone();
+            let length = 0;
+            for await (const piece of response.body) length += piece.length;
+            return [response.bodyUsed, length, (await copy.arrayBuffer()).byteLength]" },
+        "stop": { "code": "
+            const response = await fetch(event.url);
+            const reader = response.body.getReader();
+            const { value } = await reader.read();
+            await reader.cancel();
+            return [value.length > 0, (await reader.read()).done]" },
+        "abort": { "code": "
+            const controller = new AbortController();
+            const response = await fetch(event.url, { signal: controller.signal });
+            const reader = response.body.getReader();
+            await reader.read();
+            controller.abort(new Error('enough'));
+            return await reader.read().catch((error) => error.message)" },
+        "write": { "code": "
+            const body = new Blob(['a'.repeat(100_000)]).stream().pipeThrough(new TextDecoderStream()).pipeThrough(new TextEncoderStream());
+            const response = await fetch(event.url, { method: 'POST', body, duplex: 'half' });
+            return (await response.json())[1].length" },
+        "form": { "code": "
+            const body = new FormData();
+            body.append('file', new Blob(['content']), 'n.txt');
+            const response = await fetch(event.url, { method: 'POST', body });
+            return (await response.json())[1].includes('filename=\"n.txt\"\\r\\nContent-Type: application/octet-stream\\r\\n\\r\\ncontent')" },
+    } }));
+    let run = |function: &str, path: &str| workspace.run(function, json!({ "url": upstream.url(path) })).result();
+    assert_eq!(run("read", "/big?mib=3"), json!([true, 3 << 20, 3 << 20]));
+    assert_eq!(run("stop", "/big?mib=100"), json!([true, true]));
+    assert_eq!(run("abort", "/big?mib=100"), "enough");
+    assert_eq!(run("write", "/echo"), 100_000);
+    assert_eq!(run("form", "/echo"), true);
 }
 
 #[test]

@@ -26,3 +26,4 @@ mod server;
 mod sockets;
 mod streams;
 mod tidy;
+mod web;

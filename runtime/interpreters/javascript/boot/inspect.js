@@ -6,6 +6,7 @@
   const { toString: objectToString } = Object.prototype;
   const quoteJson = JSON.stringify;
 
+  // How a class says what is to be shown of it, as in Node.
   const CUSTOM = Symbol.for("nodejs.util.inspect.custom");
   const MAX_DEPTH = 4;
   const MAX_ITEMS = 100;
@@ -88,13 +89,12 @@
 
     object(value) {
       if (host.isProxy(value) && typeof value === "function") return "[Function (proxy)]";
-      const name = className(value);
       const custom = value[CUSTOM];
-      if (typeof custom === "function") {
-        const depth = this.depth - this.parents.length;
-        const shown = custom.call(value, depth, { depth }, inspect);
-        if (shown !== value) return typeof shown === "string" ? shown : this.nested(value, shown);
+      if (typeof custom === "function" && !host.isProxy(value)) {
+        const answer = custom.call(value, this.depth - this.parents.length, { depth: this.depth }, inspect);
+        if (answer !== value) return typeof answer === "string" ? answer : this.nested(value, answer);
       }
+      const name = className(value);
       if (typeof value === "function") {
         const isClass = /^class\b/.test(Function.prototype.toString.call(value));
         const head = isClass ? `[class ${value.name || "(anonymous)"}]` : `[Function${value.name ? `: ${value.name}` : " (anonymous)"}]`;

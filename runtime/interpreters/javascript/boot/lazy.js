@@ -3,6 +3,19 @@
   "use strict";
   const { require } = host;
   const GLOBALS = {
+    "thimble:abort": ["AbortController", "AbortSignal"],
+    "thimble:blob": ["Blob", "File"],
+    "thimble:encoding": ["TextDecoder", "TextEncoder"],
+    "thimble:encoding-streams": ["TextDecoderStream", "TextEncoderStream"],
+    "thimble:events": ["CloseEvent", "CustomEvent", "ErrorEvent", "Event", "EventTarget", "MessageEvent", "ProgressEvent", "PromiseRejectionEvent"],
+    "thimble:fetch": ["Headers", "Request", "Response", "fetch"],
+    "thimble:form-data": ["FormData"],
+    "thimble:file-reader": ["FileReader"],
+    "thimble:global-events": ["addEventListener", "dispatchEvent", "removeEventListener", "reportError"],
+    "thimble:messaging": ["MessageChannel", "MessagePort"],
+    "thimble:performance": [
+      "Performance", "PerformanceEntry", "PerformanceMark", "PerformanceMeasure", "PerformanceObserver", "PerformanceObserverEntryList", "performance",
+    ],
     "thimble:streams": [
       "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
       "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader",
@@ -12,6 +25,9 @@
     "node:buffer": ["Buffer"],
     // The module itself is the global.
     "node:process": ["process"],
+    "thimble:structured-clone": ["structuredClone"],
+    "thimble:url": ["URL", "URLSearchParams"],
+    "thimble:url-pattern": ["URLPattern"],
   };
 
   const modules = new Map();

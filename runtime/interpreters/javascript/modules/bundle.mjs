@@ -2,7 +2,7 @@
 //
 // A module is a file of `web/` or `node/`. What it imports of npm packages is bundled into it; what it imports of the library
 // stays a `require`, so that each module is there once.
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -13,7 +13,7 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
 // `node/fs/promises.js` is asked for as `node:fs/promises`, `web/streams.js` as `thimble:streams`.
-const modules = ["web", "node"].flatMap((folder) =>
+const modules = ["web", "node"].filter((folder) => existsSync(join(here, folder))).flatMap((folder) =>
   readdirSync(join(here, folder), { recursive: true })
     .filter((file) => file.endsWith(".js"))
     .map((file) => ({ name: `${folder === "node" ? "node" : "thimble"}:${file.slice(0, -3)}`, path: join(here, folder, file) })),

@@ -13,6 +13,12 @@ use crate::{allocator, natives};
 /// The file names of the boot JavaScript begin so.
 pub const BOOT: &str = "thimble:";
 
+/// What QuickJS says of the global that it does not have. It is left undefined, so that programs which look for it take the way
+/// that they have without it.
+const NO_WEBASSEMBLY: &str = "WebAssembly is not defined";
+const INSTEAD_OF_WEBASSEMBLY: &str = ": JavaScript cannot run WebAssembly here. Deploy the module as a component of its own, \
+    with \"language\": \"wasm\", and call it by functions.name()";
+
 /// How many causes and aggregated errors are told.
 const CAUSES: usize = 5;
 
@@ -58,7 +64,11 @@ pub fn thrown(Thrown(value): &Thrown) -> Failure {
     let position = position(&error.stack);
     let mut stack = error.stack;
     causes(value, &mut stack, &mut CAUSES.clone());
-    Failure { kind, name: error.name, message: error.message, stack, position }
+    let message = match error.message.as_str() {
+        NO_WEBASSEMBLY => format!("{NO_WEBASSEMBLY}{INSTEAD_OF_WEBASSEMBLY}"),
+        _ => error.message,
+    };
+    Failure { kind, name: error.name, message, stack, position }
 }
 
 /// The failure that a source which does not parse is.

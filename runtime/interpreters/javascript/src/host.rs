@@ -1,12 +1,15 @@
 //! The native functions behind the boot JavaScript, by the names that it calls them by.
 
 mod bytes;
+mod encoding;
 pub mod files;
+mod multipart;
 mod network;
 pub mod output;
 mod script;
 pub mod tcp;
 mod text;
+mod url;
 mod workspace;
 
 use crate::bindings::thimble::runtime::{context, log};
@@ -16,7 +19,7 @@ use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
 use crate::{async_context, failure, instance, invoke, library, natives, reactor, tasks};
 
-pub const NATIVES: [(&str, Native); 45] = [
+pub const NATIVES: [(&str, Native); 53] = [
     ("natives", natives_of),
     ("builtinModules", |_| Ok(Value::array(library::names().into_iter().map(Value::string)))),
     ("log", write_log),
@@ -36,10 +39,18 @@ pub const NATIVES: [(&str, Native); 45] = [
     ("encode", text::encode),
     ("decode", text::decode),
     ("cleanStack", |arguments| Ok(Value::string(&failure::clean_stack(&arguments.text(0)?)))),
-    ("parseUrl", text::parse_url),
-    ("changeUrl", text::change_url),
-    ("parseQuery", text::parse_query),
-    ("formatQuery", text::format_query),
+    ("encodeInto", encoding::encode_into),
+    ("encodingName", encoding::name),
+    ("newDecoder", encoding::new_decoder),
+    ("decodeWith", encoding::decode_with),
+    ("classOf", class_of),
+    ("uncaught", uncaught),
+    ("parseUrl", url::parse),
+    ("changeUrl", url::change),
+    ("urlOrigin", url::origin),
+    ("parseQuery", url::parse_query),
+    ("formatQuery", url::format_query),
+    ("parseMultipart", multipart::parse),
     ("cacheGet", workspace::cache_get),
     ("cacheSet", workspace::cache_set),
     ("cacheDelete", workspace::cache_delete),
@@ -126,6 +137,18 @@ fn pairs_of(array: &Value) -> Result<Vec<(String, String)>> {
             Ok((item(pair * 2)?, item(pair * 2 + 1)?))
         })
         .collect()
+}
+
+/// A number that two values share where QuickJS made them of the same class, whatever their prototypes say.
+fn class_of(arguments: &Arguments) -> Result<Value> {
+    // SAFETY: the value is alive.
+    Ok(Value::number(f64::from(unsafe { sys::JS_GetClassID(arguments.value(0).raw()) })))
+}
+
+/// Logs what nobody caught.
+fn uncaught(arguments: &Arguments) -> Result<Value> {
+    tasks::report("Uncaught", &Thrown(arguments.value(0)));
+    Ok(Value::UNDEFINED)
 }
 
 /// Milliseconds since 1970 with their fraction.

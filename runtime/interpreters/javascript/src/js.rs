@@ -278,9 +278,9 @@ impl Value {
                 return Err(pending());
             }
             let bytes = std::slice::from_raw_parts(text.cast::<u8>(), length as usize);
-            let owned = std::str::from_utf8(bytes).map(str::to_owned);
+            let owned = scalar_values(bytes);
             sys::JS_FreeCString(context(), text);
-            owned.or_else(|_| self.with_units(String::from_utf16_lossy))
+            Ok(owned)
         }
     }
 
@@ -361,6 +361,20 @@ unsafe fn slice_of<T>(start: *mut u8, offset: usize, size: usize, read: impl FnO
     }
     // SAFETY: the caller's promise.
     Ok(read(unsafe { std::slice::from_raw_parts_mut(start.add(offset), size) }))
+}
+
+/// What QuickJS gives as UTF-8 has lone surrogates in it, encoded like any code point: each becomes one U+FFFD.
+fn scalar_values(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
+    let mut bytes = bytes.to_vec();
+    for at in 0..bytes.len().saturating_sub(2) {
+        if bytes[at] == 0xed && bytes[at + 1] >= 0xa0 {
+            bytes[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Thrown {

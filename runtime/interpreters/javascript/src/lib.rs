@@ -7,6 +7,7 @@
 
 mod allocator;
 mod async_context;
+mod boxed;
 mod classify;
 mod failure;
 mod host;

@@ -6,17 +6,14 @@ use std::ffi::{CString, c_int};
 
 use crate::host::files::place;
 use crate::js::{self, Goal, Result, Value, context, sys};
-use crate::{host, instance, json, library, modules, tasks};
+use crate::{boxed, host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
-const BOOT: [(&str, &str); 9] = [
+const BOOT: [(&str, &str); 6] = [
     ("thimble:inspect.js", include_str!("../boot/inspect.js")),
     ("thimble:console.js", include_str!("../boot/console.js")),
     ("thimble:timers.js", include_str!("../boot/timers.js")),
     ("thimble:encoding.js", include_str!("../boot/encoding.js")),
-    ("thimble:url.js", include_str!("../boot/url.js")),
-    ("thimble:abort.js", include_str!("../boot/abort.js")),
-    ("thimble:fetch.js", include_str!("../boot/fetch.js")),
     ("thimble:workspace.js", include_str!("../boot/workspace.js")),
     ("thimble:lazy.js", include_str!("../boot/lazy.js")),
 ];
@@ -49,6 +46,7 @@ thread_local! {
 pub fn boot() {
     let host = Value::object();
     HOST.set(host.clone());
+    boxed::start();
     tasks::start();
     modules::start();
     json::start(|expression| {

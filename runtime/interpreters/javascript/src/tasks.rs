@@ -9,7 +9,7 @@ use crate::async_context;
 use crate::bindings::thimble::runtime::log;
 use crate::js::{self, Opaque, Thrown, Value, context, pending, sys};
 use crate::natives::{Arguments, Native};
-use crate::{failure, reactor};
+use crate::{failure, natives, reactor};
 
 pub const NATIVES: [(&str, Native); 3] = [("tick", tick), ("listen", listen), ("exit", exit)];
 
@@ -128,9 +128,17 @@ fn call(callback: &Value) {
 fn uncaught(thrown: &Thrown) {
     // `process.exit` in a callback is no error of the callback.
     let exits = EXITED.with_borrow(|exited| exited.as_ref().is_some_and(|error| error.raw() == thrown.0.raw()));
-    if !exits && !tell("uncaughtException", &thrown.0, &Value::UNDEFINED) {
+    if !exits && !reported(&thrown.0) && !tell("uncaughtException", &thrown.0, &Value::UNDEFINED) {
         report("Uncaught", thrown);
     }
+}
+
+/// Tells listeners of the global object, where there are some; false where nobody took the error.
+fn reported(error: &Value) -> bool {
+    let told = natives::internal("reported").and_then(|reported| {
+        if reported.is_undefined() { Ok(Value::bool(true)) } else { reported.call(&Value::UNDEFINED, &[error]) }
+    });
+    told.is_ok_and(|unhandled| !unhandled.is_true())
 }
 
 /// Tells a program that listens; false where it does not, or where nobody heard.
@@ -175,7 +183,8 @@ pub fn report_rejections() {
     }
 }
 
-fn report(what: &str, thrown: &Thrown) {
+/// Logs an error that ends nothing but what threw it.
+pub fn report(what: &str, thrown: &Thrown) {
     log::write(log::Level::Error, &format!("{what} {}", failure::report(thrown)));
 }
 
