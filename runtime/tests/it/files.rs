@@ -276,8 +276,8 @@ fn what_is_missing_says_what_does_instead() {
     ]);
     check(&[("return fs.promises.glob('/tmp/*').catch((error) => error.code)", json!(code))]);
     let refused =
-        Workspace::new().put("g", "text/javascript", "import http2 from 'node:http2'; export default () => http2");
-    refused.fails(422, "function_error", "Cannot find module 'node:http2'");
+        Workspace::new().put("g", "text/javascript", "import repl from 'node:repl'; export default () => repl");
+    refused.fails(422, "function_error", "Cannot find module 'node:repl'");
 }
 
 #[test]
