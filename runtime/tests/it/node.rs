@@ -664,6 +664,23 @@ export const later = async () => { setTimeout(() => process.exit(4), 1); await n
     assert_eq!(workspace.run("f.facts", json!({})).status, 200, "the instance serves on");
 }
 
+/// As `depd` asks, which express and many others stand on.
+#[test]
+fn call_sites_have_the_methods_of_v8() {
+    let code = "
+function caller() {
+  const before = Error.prepareStackTrace;
+  Error.prepareStackTrace = (_, sites) => sites;
+  const traced = {};
+  Error.captureStackTrace(traced);
+  const [site] = traced.stack;
+  Error.prepareStackTrace = before;
+  return [site.getFunctionName(), site.isEval(), site.getThis() ?? null, site.getTypeName(), site.isNative(), `${site}`.startsWith('caller (f.js:')];
+}
+return caller();";
+    check(&[(code, json!(["caller", false, null, null, false, true]))]);
+}
+
 #[test]
 fn nothing_of_one_invocation_is_left_for_the_next() {
     let code = "

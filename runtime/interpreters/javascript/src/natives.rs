@@ -9,7 +9,8 @@ use crate::js::{self, Goal, Result, Value, context, sys};
 use crate::{boxed, host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
-const BOOT: [(&str, &str); 6] = [
+const BOOT: [(&str, &str); 7] = [
+    ("thimble:callsites.js", include_str!("../boot/callsites.js")),
     ("thimble:inspect.js", include_str!("../boot/inspect.js")),
     ("thimble:console.js", include_str!("../boot/console.js")),
     ("thimble:timers.js", include_str!("../boot/timers.js")),

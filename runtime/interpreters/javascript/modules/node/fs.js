@@ -326,7 +326,8 @@ const operations = {
   readFile(path, options) {
     options = optionsOf(options);
     if (!isFd(path)) {
-      flagsOf(options.flag);
+      // A flag may ask for the file to be made first.
+      if (flagsOf(options.flag) !== O_RDONLY) fs.closeSync(openFile(path, options.flag));
       return shown(asBuffer(native.read(pathOf(path))), options);
     }
     const { path: place, position } = entryOf(path, "read");
@@ -413,9 +414,20 @@ function callbackOf(values) {
   return callback;
 }
 
+// What is aborted before it begins is not done; afterwards it is done at once.
+function checkAborted(values) {
+  const signal = values.at(-1)?.signal;
+  if (signal === undefined) return;
+  checkSignal(signal, "options.signal");
+  if (signal.aborted) throw new AbortError(undefined, { cause: signal.reason });
+}
+
 const withCallback = (operation) => (...values) => {
   const callback = callbackOf(values);
-  later(callback, () => operation(...values));
+  later(callback, () => {
+    checkAborted(values);
+    return operation(...values);
+  });
 };
 
 const promises = { constants };
@@ -426,11 +438,7 @@ for (const [name, operation] of Object.entries(operations)) {
   fs[name] = withAName(name, withCallback(operation));
   fs[`${name}Sync`] = withAName(`${name}Sync`, (...values) => operation(...values));
   promises[name] = withAName(name, async (...values) => {
-    const signal = values.at(-1)?.signal;
-    if (signal !== undefined) {
-      checkSignal(signal, "options.signal");
-      if (signal.aborted) throw new AbortError(undefined, { cause: signal.reason });
-    }
+    checkAborted(values);
     if (values[0] instanceof FileHandle) values[0] = values[0].fd;
     if (name === "writeFile" && (Symbol.asyncIterator in Object(values[1]) || (Symbol.iterator in Object(values[1]) && typeof values[1] === "object" && !ArrayBuffer.isView(values[1])))) {
       const pieces = [];

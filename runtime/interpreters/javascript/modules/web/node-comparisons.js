@@ -78,7 +78,7 @@ function sameObjects(one, other, strict, seen) {
   } else if (one instanceof Error) {
     if (!(other instanceof Error) || one.message !== other.message || one.name !== other.name) return false;
     if (!equal(one.cause, other.cause, strict, seen) || !equal(one.errors, other.errors, strict, seen)) return false;
-  } else if (ArrayBuffer.isView(one) || one instanceof ArrayBuffer) {
+  } else if (ArrayBuffer.isView(one) || /^\[object (Shared)?ArrayBuffer\]$/.test(tag)) {
     if (one.byteLength !== other.byteLength) return false;
     if (!strict && (one instanceof Float32Array || one instanceof Float64Array)) {
       for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
