@@ -6,11 +6,14 @@
 pub mod bindings;
 pub mod cache;
 mod clocks;
+mod compression;
 mod context;
+mod crypto;
 pub mod egress;
 pub mod filesystem;
 pub mod functions;
 mod http;
+pub mod labour;
 pub mod linker;
 pub mod log;
 pub mod memory;
@@ -30,6 +33,8 @@ use uuid::Uuid;
 pub struct Shared {
     pub cache: cache::Cache,
     pub secrets: secrets::Secrets,
+    /// The turns of the workspace at work that the host does for its functions.
+    pub labour: Arc<tokio::sync::Semaphore>,
 }
 
 /// What the instances of one function may reach.
@@ -85,6 +90,8 @@ pub struct State {
     pub(crate) reactor: reactor::Reactor,
     pub(crate) wasi: wasi::Wasi,
     pub(crate) turn: turn::Turn,
+    pub(crate) labour: labour::Labour,
+    pub(crate) compression: compression::Streams,
 }
 
 impl State {
@@ -93,9 +100,11 @@ impl State {
             memory: memory::MemoryMeter::new(grants.limits.memory),
             wasi: wasi::Wasi::new(grants.clone()),
             turn: turns.turn(),
+            labour: turns.labour(grants.shared.labour.clone()),
             grants,
             invocation: None,
             reactor: reactor::Reactor::default(),
+            compression: compression::Streams::default(),
         }
     }
 
@@ -114,6 +123,7 @@ impl State {
     /// The invocation is over: whatever it left under way is cancelled.
     pub fn finish(&mut self) {
         self.reactor.clear();
+        self.compression.clear();
         self.turn.release();
         self.wasi.detach();
         self.memory.end();
@@ -128,7 +138,7 @@ impl State {
 
     /// Whether the guest may hold something of the host's, which would mean nothing in a fork.
     pub(crate) fn holds_handles(&self) -> bool {
-        self.wasi.holds_handles()
+        self.wasi.holds_handles() || self.compression.were_left()
     }
 
     /// What the invocation that just ended may have left in `/tmp`.

@@ -18,6 +18,8 @@ pub fn interpreter(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     filesystem::link(&mut linker)?;
     clocks::link(&mut linker)?;
     own(&mut linker)?;
+    api::crypto::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    api::compression::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

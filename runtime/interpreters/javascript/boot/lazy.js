@@ -3,6 +3,8 @@
   "use strict";
   const { require } = host;
   const GLOBALS = {
+    "thimble:compression": ["CompressionStream", "DecompressionStream"],
+    "thimble:crypto": ["Crypto", "CryptoKey", "SubtleCrypto", "crypto"],
     "thimble:streams": [
       "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
       "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader",

@@ -1,5 +1,7 @@
 //! The native functions behind the boot JavaScript, by the names that it calls them by.
 
+mod compression;
+mod crypto;
 pub mod files;
 mod network;
 mod text;
@@ -12,7 +14,7 @@ use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
 use crate::{failure, instance, invoke, reactor};
 
-pub const NATIVES: [(&str, Native); 35] = [
+pub const NATIVES: [(&str, Native); 37] = [
     ("log", write_log),
     ("invocation", invocation),
     ("remaining", |_| Ok(Value::number(context::remaining_ms() as f64))),
@@ -47,6 +49,8 @@ pub const NATIVES: [(&str, Native); 35] = [
     ("read", network::read),
     ("chunk", network::chunk),
     ("close", network::close),
+    ("crypto", crypto::table),
+    ("compression", compression::table),
     ("memory", |_| Ok(Value::number(core::arch::wasm32::memory_size(0) as f64 * 65536.0))),
 ];
 
@@ -95,6 +99,23 @@ fn pairs_of(array: &Value) -> Result<Vec<(String, String)>> {
             Ok((item(pair * 2)?, item(pair * 2 + 1)?))
         })
         .collect()
+}
+
+/// Pieces as one `Uint8Array`, each copied once.
+fn joined(pieces: &[Vec<u8>]) -> Result<Value> {
+    if let [piece] = pieces {
+        return Value::bytes(piece);
+    }
+    let all = Value::zeros(pieces.iter().map(|piece| piece.len() as u64).sum())?;
+    all.with_bytes(|bytes| {
+        let mut rest = bytes;
+        for piece in pieces {
+            let (here, after) = rest.split_at_mut(piece.len());
+            here.copy_from_slice(piece);
+            rest = after;
+        }
+    })?;
+    Ok(all)
 }
 
 /// Milliseconds since 1970 with their fraction.

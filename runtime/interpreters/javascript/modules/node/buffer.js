@@ -1,0 +1,2 @@
+// `Buffer`, of the npm package.
+export * from "../node_modules/buffer/index.js";
