@@ -7,6 +7,8 @@
 mod auth;
 mod client;
 mod components;
+mod compression;
+mod crypto;
 mod deploy;
 mod durability;
 mod egress;

@@ -64,13 +64,10 @@ pub fn boot() {
     // A function body asks for it as a module does; both get the same answer.
     ok(Value::global().set("require", function("require", |arguments| modules::require(&arguments.text(0)?))));
     // What the library asks for is the library's, whatever files a function brings.
-    ok(host.set(
-        "require",
-        function("require", |arguments| {
-            let name = arguments.text(0)?;
-            library::find(&name).unwrap_or_else(|| Err(modules::not_found(&name)))
-        }),
-    ));
+    ok(host.set("require", function("require", |arguments| {
+        let name = arguments.text(0)?;
+        library::find(&name).unwrap_or_else(|| Err(modules::not_found(&name)))
+    })));
     library::shelve();
     for (file, code) in BOOT {
         let function = ok(js::compile(code, file, 1, Goal::Script).and_then(js::run));

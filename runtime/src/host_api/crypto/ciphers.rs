@@ -141,7 +141,7 @@ pub(super) fn finish(cipher: &Cipher, state: &[u8], data: Bytes, tag: &[u8]) -> 
                 let padding = BLOCK - data.len() % BLOCK;
                 data.resize(data.len() + padding, padding as u8);
             }
-            if data.len() % BLOCK != 0 || (cipher.padding && data.is_empty()) {
+            if !data.len().is_multiple_of(BLOCK) || (cipher.padding && data.is_empty()) {
                 return Err(failed("wrong final block length"));
             }
             run_blocks(&aes, cipher, &mut progress, &mut data)?;
@@ -318,7 +318,7 @@ fn gcm_tag<A: Aes>(aes: &A, cipher: &Cipher, progress: &mut Progress) -> Block {
 }
 
 pub(super) fn wrap(key: &[u8], data: &[u8]) -> Answer<Bytes> {
-    if data.len() < BLOCK || data.len() % 8 != 0 {
+    if data.len() < BLOCK || !data.len().is_multiple_of(8) {
         return Err(invalid("AES-KW wraps 16 bytes or more, in multiples of 8"));
     }
     let mut wrapped = vec![0; data.len() + 8];
@@ -330,7 +330,7 @@ pub(super) fn wrap(key: &[u8], data: &[u8]) -> Answer<Bytes> {
 }
 
 pub(super) fn unwrap(key: &[u8], data: &[u8]) -> Answer<Bytes> {
-    if data.len() < 24 || data.len() % 8 != 0 {
+    if data.len() < 24 || !data.len().is_multiple_of(8) {
         return Err(failed("what AES-KW unwraps has 24 bytes or more, in multiples of 8"));
     }
     let mut unwrapped = vec![0; data.len() - 8];

@@ -121,9 +121,9 @@ pub(super) fn encrypt(key: &RsaKey, padding: RsaPadding, data: &[u8]) -> Answer<
             rsa_encrypt(&key, &number).map(|number| filled(&number, key.size()))
         }
         RsaPadding::Pkcs1 => key.encrypt(rng, Pkcs1v15Encrypt, data),
-        RsaPadding::Oaep((hash, mask, label)) => with_hash!(hash, D => with_hash!(mask, M => {
-            key.encrypt(rng, Oaep::<D, M>::new_with_mgf_hash_and_label(label), data)
-        })),
+        RsaPadding::Oaep((hash, label)) => {
+            with_hash!(hash, D => key.encrypt(rng, Oaep::<D>::new_with_label(label), data))
+        }
     }
     .map_err(of_use)
 }
@@ -137,9 +137,9 @@ pub(super) fn decrypt(key: &RsaKey, padding: RsaPadding, data: &[u8]) -> Answer<
             rsa_decrypt_and_check(&key, Some(rng), &number).map(|number| filled(&number, key.size()))
         }
         RsaPadding::Pkcs1 => key.decrypt_blinded(rng, Pkcs1v15Encrypt, data),
-        RsaPadding::Oaep((hash, mask, label)) => with_hash!(hash, D => with_hash!(mask, M => {
-            key.decrypt_blinded(rng, Oaep::<D, M>::new_with_mgf_hash_and_label(label), data)
-        })),
+        RsaPadding::Oaep((hash, label)) => {
+            with_hash!(hash, D => key.decrypt_blinded(rng, Oaep::<D>::new_with_label(label), data))
+        }
     }
     .map_err(of_use)
 }
@@ -150,7 +150,7 @@ fn whole(key: &RsaPublicKey, data: &[u8]) -> Answer<BoxedUint> {
         return Err(failed(format!("without padding, the data must have the key's {} bytes", key.size())));
     }
     let number = BoxedUint::from_be_slice(data, key.n_bits_precision()).map_err(|error| failed(error.to_string()))?;
-    if &number >= key.n().as_ref() {
+    if number >= *key.n().as_ref() {
         return Err(failed("data too large for modulus"));
     }
     Ok(number)

@@ -6,10 +6,8 @@ import {
   INTEGER, integer, isPrivate, native, numberOf, publicOf, Reader, rsaNumbers, SEQUENCE,
 } from "thimble:crypto-core";
 import { crypto as webcrypto } from "thimble:crypto";
-import {
-  bufferOf, bytesOf, cipherNamed, coded, encoded, keyFrom, KeyObject, makeKeyObject, outOfRange, privateFrom, secretFrom, written, wrongType,
-  wrongValue,
-} from "thimble:crypto-keys";
+import { coded, outOfRange, wrongType, wrongValue } from "thimble:argument-errors";
+import { bufferOf, bytesOf, cipherNamed, encoded, keyFrom, KeyObject, makeKeyObject, privateFrom, secretFrom, written } from "thimble:crypto-keys";
 
 export { KeyObject, webcrypto };
 export const subtle = webcrypto.subtle;
@@ -118,7 +116,7 @@ class Digesting extends LazyTransform {
   }
 }
 
-export class Hash extends Digesting {
+class HashClass extends Digesting {
   constructor(algorithm, options) {
     super(options);
     if (typeof algorithm !== "string") throw wrongType("algorithm", "of type string", algorithm);
@@ -134,13 +132,13 @@ export class Hash extends Digesting {
   }
   copy(options) {
     if (this._done) throw finalized();
-    const copy = new Hash(this._hash.node, options);
+    const copy = new HashClass(this._hash.node, options);
     copy._state = this._state;
     return copy;
   }
 }
 
-export class Hmac extends Digesting {
+class HmacClass extends Digesting {
   constructor(algorithm, key, options) {
     super(options);
     if (typeof algorithm !== "string") throw wrongType("hmac", "of type string", algorithm);
@@ -156,8 +154,8 @@ export class Hmac extends Digesting {
   }
 }
 
-export const createHash = (algorithm, options) => new Hash(algorithm, options);
-export const createHmac = (algorithm, key, options) => new Hmac(algorithm, key, options);
+export const createHash = (algorithm, options) => new HashClass(algorithm, options);
+export const createHmac = (algorithm, key, options) => new HmacClass(algorithm, key, options);
 
 /** A digest in one call. */
 export function hash(algorithm, data, outputEncoding = "hex") {
@@ -375,7 +373,7 @@ function openCharacter(bytes) {
   return 0;
 }
 
-export class Cipheriv extends Ciphering {
+class CipherivClass extends Ciphering {
   constructor(name, key, iv, options) { super(false, name, key, iv, options); }
   getAuthTag() {
     if (this._mode !== "gcm" || !this._done) throw wrongState("getAuthTag");
@@ -383,7 +381,7 @@ export class Cipheriv extends Ciphering {
   }
 }
 
-export class Decipheriv extends Ciphering {
+class DecipherivClass extends Ciphering {
   constructor(name, key, iv, options) { super(true, name, key, iv, options); }
   setAuthTag(tag, encoding) {
     if (this._mode !== "gcm" || this._done || this._tag) throw wrongState("setAuthTag");
@@ -394,8 +392,8 @@ export class Decipheriv extends Ciphering {
   }
 }
 
-export const createCipheriv = (name, key, iv, options) => new Cipheriv(name, key, iv, options);
-export const createDecipheriv = (name, key, iv, options) => new Decipheriv(name, key, iv, options);
+export const createCipheriv = (name, key, iv, options) => new CipherivClass(name, key, iv, options);
+export const createDecipheriv = (name, key, iv, options) => new DecipherivClass(name, key, iv, options);
 
 export function getCipherInfo(name, { keyLength, ivLength } = {}) {
   const found = typeof name === "string" ? cipherNamed(name) : undefined;
@@ -572,7 +570,7 @@ class Signing extends Writable {
   }
 }
 
-export class Sign extends Signing {
+class SignClass extends Signing {
   sign(given, encoding) {
     if (!given) throw coded(Error, "ERR_CRYPTO_SIGN_KEY_REQUIRED", "No key provided to sign");
     const key = privateFrom(given);
@@ -580,15 +578,15 @@ export class Sign extends Signing {
   }
 }
 
-export class Verify extends Signing {
+class VerifyClass extends Signing {
   verify(given, signature, encoding) {
     const key = keyFrom(given);
     return verified(key, this._hash, this._digest(key), bytesOf(signature, "signature", encoding), signingOptions(given));
   }
 }
 
-export const createSign = (algorithm, options) => new Sign(algorithm, options);
-export const createVerify = (algorithm, options) => new Verify(algorithm, options);
+export const createSign = (algorithm, options) => new SignClass(algorithm, options);
+export const createVerify = (algorithm, options) => new VerifyClass(algorithm, options);
 
 // --- Encryption by RSA ------------------------------------------------------------------------------------------------------------
 
@@ -603,7 +601,7 @@ function paddingOf(given) {
   if (padding === 1) return ["pkcs1"];
   if (padding !== 4) throw wrongValue("options.padding", padding);
   const { number } = hashFor(oaepHash);
-  return ["oaep", number, number, oaepLabel === undefined ? empty : bytesOf(oaepLabel, "key.oaepLabel", encoding)];
+  return ["oaep", number, oaepLabel === undefined ? empty : bytesOf(oaepLabel, "key.oaepLabel", encoding)];
 }
 
 export function publicEncrypt(given, buffer) {
@@ -646,7 +644,7 @@ function pointIn(format, point, size) {
   return concat(Uint8Array.of(head + (point[point.length - 1] & 1)), point.subarray(1, head === 2 ? 1 + size : undefined));
 }
 
-export class ECDH {
+class ECDHClass {
   #curve;
   #private;
   #public;
@@ -699,7 +697,17 @@ export class ECDH {
     this.#public = attempt(() => native.ecPoint(this.#curve.number, bytesOf(key, "key", encoding)));
   }
 }
-export const createECDH = (curve) => new ECDH(curve);
+export const createECDH = (curve) => new ECDHClass(curve);
+
+/** Node's classes are called without `new`, too. */
+const callable = (name, type) => new Proxy(Object.defineProperty(type, "name", { value: name }), { apply: (_, self, values) => new type(...values) });
+export const Hash = callable("Hash", HashClass);
+export const Hmac = callable("Hmac", HmacClass);
+export const Cipheriv = callable("Cipheriv", CipherivClass);
+export const Decipheriv = callable("Decipheriv", DecipherivClass);
+export const Sign = callable("Sign", SignClass);
+export const Verify = callable("Verify", VerifyClass);
+export const ECDH = callable("ECDH", ECDHClass);
 
 // --- What is not here -------------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 // Node's `zlib` over the host's compression. Each stream lives in the host as long as the invocation that feeds it.
 import { Buffer, kMaxLength } from "node:buffer";
 import { Transform } from "node:stream";
+import { coded, outOfRange, wrongType } from "thimble:argument-errors";
 import { native } from "thimble:compression";
 
 export const constants = Object.freeze(Object.assign(Object.create(null), {
@@ -26,18 +27,8 @@ const { Z_NO_FLUSH, Z_BLOCK, Z_FULL_FLUSH, Z_FINISH } = constants;
 const CODES = ["Z_OK", "Z_STREAM_END", "Z_NEED_DICT", "Z_ERRNO", "Z_STREAM_ERROR", "Z_DATA_ERROR", "Z_MEM_ERROR", "Z_BUF_ERROR", "Z_VERSION_ERROR"];
 export const codes = Object.freeze(Object.fromEntries(CODES.flatMap((name) => [[name, constants[name]], [constants[name], name]])));
 
-function coded(Type, code, message) {
-  const error = new Type(message);
-  error.code = code;
-  return error;
-}
-
 function zlibError(code, message) {
   return Object.assign(coded(Error, code, message), { errno: constants[code] ?? -1 });
-}
-
-function wrongType(name, expected, value) {
-  return coded(TypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" argument must be ${expected}. Received ${host.inspect(value, 0)}`);
 }
 
 /** What the host refuses, as Node names it. */
@@ -61,8 +52,9 @@ function bytesOf(value, name = "buffer") {
 function inRange(options, name, least, most, otherwise) {
   const value = options?.[name];
   if (value === undefined || Number.isNaN(value)) return otherwise;
-  if (typeof value !== "number") throw coded(TypeError, "ERR_INVALID_ARG_TYPE", `The "options.${name}" property must be of type number. Received ${host.inspect(value, 0)}`);
-  if (!(value >= least && value <= most)) throw coded(RangeError, "ERR_OUT_OF_RANGE", `The value of "options.${name}" is out of range. It must be ${most === Infinity ? `>= ${least}` : `>= ${least} and <= ${most}`}. Received ${value}`);
+  if (typeof value !== "number") throw wrongType(`options.${name}`, "of type number", value);
+  if (!Number.isFinite(value)) throw outOfRange(`options.${name}`, "a finite number", value);
+  if (!(value >= least && value <= most)) throw outOfRange(`options.${name}`, most === Infinity ? `>= ${least}` : `>= ${least} and <= ${most}`, value);
   return value;
 }
 
@@ -78,8 +70,9 @@ class Engine {
     this.mode = mode;
     this.number = undefined;
     this.ended = false;
+    /** Bytes of the input that were the stream's. */
+    this.taken = 0;
     const { brotli, decompresses } = mode;
-    if (options !== undefined && options !== null && typeof options !== "object") throw wrongType("options", "of type object", options);
     this.chunkSize = inRange(options, "chunkSize", 64, Infinity, 16384);
     const last = brotli ? 3 : Z_BLOCK;
     this.flushFlag = inRange(options, "flush", 0, last, 0);
@@ -88,8 +81,8 @@ class Engine {
     if (brotli) {
       const parameter = (name, otherwise) => options?.params?.[constants[name]] ?? otherwise;
       for (const [name, value] of Object.entries(options?.params ?? {})) {
-        if (!(Number(name) >= 0 && Number(name) <= 9)) throw coded(RangeError, "ERR_BROTLI_INVALID_PARAM", `${name} is not a valid Brotli parameter`);
-        if (typeof value !== "number" && typeof value !== "boolean") throw coded(TypeError, "ERR_INVALID_ARG_TYPE", `The "options.params[key]" property must be of type number. Received ${host.inspect(value, 0)}`);
+        if (!/^[0-9]$/.test(name)) throw coded(RangeError, "ERR_BROTLI_INVALID_PARAM", `${name} is not a valid Brotli parameter`);
+        if (typeof value !== "number" && typeof value !== "boolean") throw wrongType("options.params[key]", "of type number", value);
       }
       this.level = decompresses ? 0 : parameter("BROTLI_PARAM_QUALITY", 11);
       this.windowBits = decompresses ? 22 : parameter("BROTLI_PARAM_LGWIN", 22);
@@ -103,7 +96,7 @@ class Engine {
     this.strategy = inRange(options, "strategy", 0, 4, 0);
     const { dictionary } = options ?? {};
     if (dictionary !== undefined) {
-      if (!ArrayBuffer.isView(dictionary) && !(dictionary instanceof ArrayBuffer)) throw coded(TypeError, "ERR_INVALID_ARG_TYPE", `The "options.dictionary" property must be an instance of Buffer, TypedArray, DataView, or ArrayBuffer. Received ${host.inspect(dictionary, 0)}`);
+      if (!ArrayBuffer.isView(dictionary) && !(dictionary instanceof ArrayBuffer)) throw wrongType("options.dictionary", "an instance of Buffer, TypedArray, DataView, or ArrayBuffer", dictionary);
       this.dictionary = bytesOf(dictionary).slice();
     }
   }
@@ -131,6 +124,7 @@ class Engine {
       const hostFlush = this.mode.brotli ? [0, 2, 4, 0][flush] : flush;
       const [output, taken, ended, more] = native.write(this.number, input, hostFlush, most);
       const rest = input.subarray(taken);
+      this.taken += taken;
       this.ended = ended;
       return [output, rest, ended ? rest.length > 0 : more || rest.length > 0];
     } catch (error) {
@@ -178,57 +172,71 @@ function whole(mode, value, options) {
 
 const FLUSH = Symbol("flush");
 
-class ZlibBase extends Transform {
-  constructor(mode, options) {
-    const engine = new Engine(mode, options);
-    super({ autoDestroy: true, ...options });
-    this._engine = engine;
-    this._resume = undefined;
-    this.bytesWritten = 0;
-    this._made = 0;
-  }
+// A function rather than a class: others inherit from these as `zlib.Inflate.call(this, options)`.
+function ZlibBase(mode, options) {
+  const engine = new Engine(mode, options);
+  Transform.call(this, { autoDestroy: true, ...options });
+  this._engine = engine;
+  this._resume = undefined;
+  this._made = 0;
+}
+Object.setPrototypeOf(ZlibBase, Transform);
+
+class Methods {
   get _closed() { return this.destroyed; }
-  get bytesRead() { return this.bytesWritten; }
+  get _handle() { return this.destroyed ? null : this._engine; }
+  get _level() { return this._engine.level; }
+  get _strategy() { return this._engine.strategy; }
+  get bytesWritten() { return this._engine.taken; }
+  get bytesRead() { return this._engine.taken; }
   _run(input, flush, callback) {
     const engine = this._engine;
     const go = () => {
-      try {
-        for (let more = true; more; ) {
-          if (this.destroyed) return;
-          let output;
+      for (let more = true; more; ) {
+        if (this.destroyed) return;
+        let output;
+        try {
           [output, input, more] = engine.step(input, flush, Math.min(PIECE, engine.chunkSize));
-          this._made += output.length;
-          if (this._made > engine.maxOutputLength) throw coded(RangeError, "ERR_BUFFER_TOO_LARGE", `Cannot create a Buffer larger than ${engine.maxOutputLength} bytes`);
-          if (output.length > 0 && !this.push(Buffer.from(output.buffer, output.byteOffset, output.length)) && more) {
-            // The reader has enough: what is left waits until it asks for more.
-            this._resume = go;
-            return;
-          }
+        } catch (error) {
+          engine.close();
+          callback(error);
+          return;
         }
-      } catch (error) {
-        engine.close();
-        callback(error);
-        return;
+        this._made += output.length;
+        if (this._made > engine.maxOutputLength) {
+          callback(coded(RangeError, "ERR_BUFFER_TOO_LARGE", `Cannot create a Buffer larger than ${engine.maxOutputLength} bytes`));
+          return;
+        }
+        if (output.length > 0 && !this.push(Buffer.from(output.buffer, output.byteOffset, output.length)) && more) {
+          // The reader has enough: what is left waits until it asks for more.
+          this._resume = go;
+          return;
+        }
       }
+      // What follows the end of the compressed data is nobody's.
+      if (engine.ended && engine.mode.decompresses && engine.format !== "gzip") this.push(null);
       callback();
     };
-    go();
+    // As in Node, nothing comes out while the caller still writes.
+    queueMicrotask(go);
   }
   _read(size) {
     const resume = this._resume;
-    if (resume === undefined) return super._read(size);
+    if (resume === undefined) {
+      Transform.prototype._read.call(this, size);
+      return;
+    }
     this._resume = undefined;
     resume();
   }
   _transform(chunk, encoding, callback) {
     const flush = chunk[FLUSH] ?? this._engine.flushFlag;
-    this.bytesWritten += chunk.length;
     this._run(bytesOf(chunk), flush, callback);
   }
   _flush(callback) {
     this._run(new Uint8Array(0), this._engine.finishFlush, (error) => {
       try {
-        if (!error && (this.bytesWritten > 0 || !this._engine.mode.decompresses)) this._engine.finish();
+        if (!error && (this._engine.number !== undefined || !this._engine.mode.decompresses)) this._engine.finish();
       } catch (early) {
         error = early;
       }
@@ -238,7 +246,7 @@ class ZlibBase extends Transform {
   }
   _destroy(error, callback) {
     this._engine.close();
-    super._destroy(error, callback);
+    Transform.prototype._destroy.call(this, error, callback);
   }
   flush(kind, callback) {
     if (typeof kind === "function" || (kind === undefined && callback === undefined)) {
@@ -276,15 +284,21 @@ class ZlibBase extends Transform {
   }
 }
 
+Object.defineProperties(ZlibBase.prototype, Object.getOwnPropertyDescriptors(Methods.prototype));
+Object.setPrototypeOf(ZlibBase.prototype, Transform.prototype);
+Object.defineProperty(ZlibBase.prototype, "constructor", { value: ZlibBase, writable: true, configurable: true });
+
 const CLASSES = {};
 for (const name of Object.keys(MODES)) {
   const mode = MODES[name];
   mode.name = name;
-  const Stream = class extends ZlibBase {
-    constructor(options) { super(mode, options); }
+  const Stream = function (options) {
+    if (!(this instanceof Stream)) return new Stream(options);
+    ZlibBase.call(this, mode, options);
   };
-  // Node's are called without `new`, too.
-  CLASSES[name] = new Proxy(Object.defineProperty(Stream, "name", { value: name }), { apply: (type, self, [options]) => new type(options) });
+  Object.setPrototypeOf(Stream.prototype, ZlibBase.prototype);
+  Object.setPrototypeOf(Stream, ZlibBase);
+  CLASSES[name] = Object.defineProperty(Stream, "name", { value: name });
 }
 
 export const { Deflate, Inflate, Gzip, Gunzip, DeflateRaw, InflateRaw, Unzip, BrotliCompress, BrotliDecompress } = CLASSES;
@@ -341,6 +355,6 @@ export const brotliDecompress = withCallback("BrotliDecompress");
 export function crc32(data, value = 0) {
   if (typeof data !== "string" && !ArrayBuffer.isView(data)) throw wrongType("data", "of type string or an instance of Buffer, TypedArray, or DataView", data);
   if (typeof value !== "number") throw wrongType("value", "of type number", value);
-  if (!(Number.isInteger(value) && value >= 0 && value <= 0xffffffff)) throw coded(RangeError, "ERR_OUT_OF_RANGE", `The value of "value" is out of range. It must be >= 0 && <= 4294967295. Received ${value}`);
+  if (!(Number.isInteger(value) && value >= 0 && value <= 0xffffffff)) throw outOfRange("value", ">= 0 && <= 4294967295", value);
   return native.crc32(bytesOf(data), value);
 }

@@ -1,20 +1,11 @@
 // Keys as Node takes and gives them: KeyObject, and PEM, DER and JWK with or without a passphrase.
 import { Buffer } from "node:buffer";
+import { coded, wrongType, wrongValue } from "thimble:argument-errors";
 import {
   bitsOf, cipherOf, concat, curveNamed, der, empty, fromBase64, fromJwk, fromPkcs1, fromPkcs8, fromSec1, fromSpki, hashNamed,
   INTEGER, integer, isPrivate, native, NULL, numberOf, OCTETS, OID, ofCertificate, publicOf, Reader, SEQUENCE, toBase64Url, toJwk, toPkcs1,
   toPkcs8, toSec1, toSpki,
 } from "thimble:crypto-core";
-
-export function coded(Type, code, message) {
-  const error = new Type(message);
-  error.code = code;
-  return error;
-}
-
-export const wrongType = (name, expected, value) => coded(TypeError, "ERR_INVALID_ARG_TYPE", `The "${name}" argument must be ${expected}. Received ${host.inspect(value, 0)}`);
-export const wrongValue = (name, value, reason = "is invalid") => coded(TypeError, "ERR_INVALID_ARG_VALUE", `The argument '${name}' ${reason}. Received ${host.inspect(value, 0)}`);
-export const outOfRange = (name, range, value) => coded(RangeError, "ERR_OUT_OF_RANGE", `The value of "${name}" is out of range. It must be ${range}. Received ${host.inspect(value, 0)}`);
 
 /** The bytes of a string in an encoding, or of a buffer; no copy. */
 export function bytesOf(value, name, encoding) {

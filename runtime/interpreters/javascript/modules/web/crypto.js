@@ -188,7 +188,7 @@ function rsa(name, { prefix, publicUsages, privateUsages, use }) {
   const base = { generateKey: "modulusLength publicExponent hash", importKey: "hash", exportKey: "" };
   const own = use === "sig" ? { sign: name === "RSA-PSS" ? "saltLength" : "", verify: name === "RSA-PSS" ? "saltLength" : "" } : { encrypt: "label?", decrypt: "label?" };
   const scheme = (algorithm, key) => (name === "RSA-PSS" ? ["pss", hostHash(key.algorithm.hash), algorithm.saltLength] : ["pkcs1", hostHash(key.algorithm.hash)]);
-  const padding = (algorithm, key) => ["oaep", hostHash(key.algorithm.hash), hostHash(key.algorithm.hash), algorithm.label ?? empty];
+  const padding = (algorithm, key) => ["oaep", hostHash(key.algorithm.hash), algorithm.label ?? empty];
   const digest = (key, data) => native.hashFinish(hostHash(key.algorithm.hash), empty, data);
   register(name, { ...base, ...own }, {
     generateKey(algorithm, extractable, usages) {

@@ -264,15 +264,15 @@ fn scheme(arguments: &Arguments, index: usize) -> Result<RsaScheme> {
     Ok(RsaScheme::Pkcs1(if hash.is_nullish() { None } else { Some(hash_of(hash.to_f64()?)?) }))
 }
 
-/// The array ["none"], ["pkcs1"] or ["oaep", hash, hash of the mask, label].
+/// The array ["none"], ["pkcs1"] or ["oaep", hash, label].
 fn padding(arguments: &Arguments, index: usize) -> Result<RsaPadding> {
     let array = arguments.value(index);
     Ok(match array.get("0")?.text()?.as_str() {
         "none" => RsaPadding::None,
         "pkcs1" => RsaPadding::Pkcs1,
         _ => {
-            let hash = |index: &str| hash_of(array.get(index)?.to_f64()?);
-            RsaPadding::Oaep((hash("1")?, hash("2")?, bytes_of(&array.get("3")?)?))
+            let hash = hash_of(array.get("1")?.to_f64()?)?;
+            RsaPadding::Oaep((hash, bytes_of(&array.get("2")?)?))
         }
     })
 }
