@@ -12,7 +12,12 @@ import { bufferOf, bytesOf, cipherNamed, encoded, keyFrom, KeyObject, makeKeyObj
 export { KeyObject, webcrypto };
 export const subtle = webcrypto.subtle;
 export const getRandomValues = (array) => webcrypto.getRandomValues(array);
-export const randomUUID = () => webcrypto.randomUUID();
+export function randomUUID(options) {
+  if (options !== undefined && (typeof options !== "object" || options === null)) throw wrongType("options", "of type object", options);
+  const { disableEntropyCache = false } = options ?? {};
+  if (typeof disableEntropyCache !== "boolean") throw wrongType("options.disableEntropyCache", "of type boolean", disableEntropyCache);
+  return webcrypto.randomUUID();
+}
 
 export const constants = Object.freeze({
   RSA_PKCS1_PADDING: 1, RSA_NO_PADDING: 3, RSA_PKCS1_OAEP_PADDING: 4, RSA_X931_PADDING: 5, RSA_PKCS1_PSS_PADDING: 6,
@@ -60,8 +65,8 @@ function hashFor(name, code = "ERR_CRYPTO_INVALID_DIGEST") {
 
 function uint(value, name, most = 2 ** 31 - 1, least = 0) {
   if (typeof value !== "number") throw wrongType(name, "of type number", value);
-  if (!Number.isInteger(value)) throw outOfRange(name, "an integer", value);
-  if (value < least || value > most) throw outOfRange(name, `>= ${least} && <= ${most}`, value);
+  if (!Number.isInteger(value) && !Number.isNaN(value)) throw outOfRange(name, "an integer", value);
+  if (!(value >= least && value <= most)) throw outOfRange(name, `>= ${least} && <= ${most}`, value);
   return value;
 }
 
@@ -163,7 +168,7 @@ export function hash(algorithm, data, outputEncoding = "hex") {
   return encoded(native.hashFinish(found.number, empty, bytesOf(data, "input")), outputEncoding);
 }
 
-export const getHashes = () => hashes.flatMap(({ node }) => (/^(sha3|sha512-|ripemd)/.test(node) ? [node] : [`RSA-${node.toUpperCase()}`, node])).sort();
+export const getHashes = () => hashes.flatMap(({ node }) => (/^(sha3-|sha512-|ripemd)/.test(node) ? [node] : [`RSA-${node.toUpperCase()}`, node])).sort();
 export const getCurves = () => curves.map(({ node }) => node).sort();
 const CIPHERS = [128, 192, 256].flatMap((bits) => ["cbc", "ctr", "ecb", "gcm"].map((mode) => `aes-${bits}-${mode}`).concat(`aes${bits}`));
 export const getCiphers = () => [...CIPHERS];

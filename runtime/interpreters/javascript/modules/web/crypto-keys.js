@@ -11,7 +11,7 @@ import {
 export function bytesOf(value, name, encoding) {
   if (typeof value === "string") return Buffer.from(value, encoding === "buffer" ? "utf8" : encoding);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
   throw wrongType(name, "of type string or an instance of ArrayBuffer, Buffer, TypedArray, or DataView", value);
 }
 
@@ -79,20 +79,34 @@ function encryptPkcs8(bytes, name, passphrase) {
   return der(SEQUENCE, der(SEQUENCE, oid(PBES2), der(SEQUENCE, derivation, cipher)), der(OCTETS, data));
 }
 
-/** OpenSSL's old way: a header names the cipher, MD5 derives the key. */
+/** OpenSSL's old way to a key: MD5 of passphrase and salt, over and over. */
+function traditionalKey(passphrase, salt, length) {
+  const secret = concat(needed(passphrase), salt);
+  let [key, last] = [empty, empty];
+  while (key.length < length) {
+    last = native.hashFinish(hashNamed("md5").number, empty, concat(last, secret));
+    key = concat(key, last);
+  }
+  return key.subarray(0, length);
+}
+
+function encryptTraditional(label, bytes, name, passphrase) {
+  const found = cipherNamed(name);
+  if (found?.mode !== "cbc") throw coded(Error, "ERR_CRYPTO_UNKNOWN_CIPHER", "Unknown cipher");
+  const iv = native.random(Buffer.alloc(16));
+  const key = traditionalKey(passphrase, iv.subarray(0, 8), found.keyLength);
+  const [data] = native.cipherFinish(cipherOf("cbc", false, key, iv, true), empty, bytes, undefined);
+  const headers = `Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-${found.keyLength * 8}-CBC,${hex(iv).toUpperCase()}\n\n`;
+  return pem(label, data, headers);
+}
+
+/** A header names the cipher. */
 function decryptTraditional(headers, data, passphrase) {
   const [, name, iv] = /DEK-Info: *([A-Z0-9-]+),([0-9A-F]+)/i.exec(headers) ?? [];
   const cipher = name && cipherNamed(name);
   if (cipher?.mode !== "cbc") throw new Error(`the key is encrypted by ${name}, which is not supported: AES in CBC mode is`);
   const vector = Buffer.from(iv, "hex");
-  let key = empty;
-  let last = empty;
-  const secret = concat(needed(passphrase), vector.subarray(0, 8));
-  while (key.length < cipher.keyLength) {
-    last = native.hashFinish(hashNamed("md5").number, empty, concat(last, secret));
-    key = concat(key, last);
-  }
-  return decryptedBy(key.subarray(0, cipher.keyLength), vector, data);
+  return decryptedBy(traditionalKey(passphrase, vector.subarray(0, 8), cipher.keyLength), vector, data);
 }
 
 // --- Formats ----------------------------------------------------------------------------------------------------------------
@@ -178,9 +192,9 @@ export function secretFrom(given, name = "key", encoding) {
   return material instanceof Uint8Array ? material : bytesOf(given, name, encoding);
 }
 
-function pem(label, bytes) {
+function pem(label, bytes, headers = "") {
   const lines = Buffer.from(bytes).toString("base64").match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+  return `-----BEGIN ${label}-----\n${headers}${lines.join("\n")}\n-----END ${label}-----\n`;
 }
 
 /** A key in the format that is asked for. */
@@ -209,7 +223,10 @@ export function written(material, secret, { format, type, cipher, passphrase } =
       break;
   }
   if (!bytes) throw wrongValue("options.type", type);
-  if (cipher !== undefined && wanted !== "pkcs8") throw coded(Error, "ERR_CRYPTO_INCOMPATIBLE_KEY_OPTIONS", `The selected key encoding ${wanted} does not support encryption here; pkcs8 does.`);
+  if (cipher !== undefined && wanted !== "pkcs8") {
+    if (format === "der" || !secret) throw coded(Error, "ERR_CRYPTO_INCOMPATIBLE_KEY_OPTIONS", `The selected key encoding ${wanted} does not support encryption.`);
+    return encryptTraditional(label, bytes, cipher, passphrase);
+  }
   return format === "pem" ? pem(label, bytes) : bufferOf(bytes);
 }
 
