@@ -169,7 +169,7 @@ pub const MAX_GENERATED_RSA: u32 = 4096;
 pub const RSA_INLINE: usize = 512;
 /// Streams of `compression` that one invocation has open at once; their memory counts as the function's, too.
 pub const MAX_COMPRESSIONS: usize = 1_000;
-/// Input of one call of `compression`: two milliseconds of deflate's highest level.
+/// Input of one call of `compression`: about three milliseconds of deflate's highest level on ordinary data.
 pub const COMPRESSION_INPUT: usize = 64 * 1024;
 /// Output of one call of `compression`.
 pub const COMPRESSION_OUTPUT: usize = 256 * 1024;
