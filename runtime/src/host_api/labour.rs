@@ -2,7 +2,7 @@
 //!
 //! As many pieces run at once as there are workers, one of each workspace: what a workspace piles up stands in its own
 //! way. Long work comes in pieces where it can be cut, so that others get a turn in between and nothing runs on for an invocation
-//! that ended. What cannot be cut is bounded in [`limits`](crate::limits).
+//! that ended. What cannot be cut is bounded in [`limits`].
 
 use crate::limits;
 use std::sync::Arc;
