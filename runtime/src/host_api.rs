@@ -6,11 +6,14 @@
 pub mod bindings;
 pub mod cache;
 mod clocks;
+mod compression;
 mod context;
+mod crypto;
 pub mod egress;
 pub mod filesystem;
 pub mod functions;
 mod http;
+pub mod labour;
 pub mod linker;
 pub mod log;
 pub mod memory;
@@ -32,6 +35,8 @@ use uuid::Uuid;
 pub struct Shared {
     pub cache: cache::Cache,
     pub secrets: secrets::Secrets,
+    /// The turns of the workspace at work that the host does for its functions.
+    pub labour: Arc<tokio::sync::Semaphore>,
 }
 
 /// What the instances of one function may reach.
@@ -93,6 +98,8 @@ pub struct State {
     pub(crate) wasi: wasi::Wasi,
     pub(crate) turn: turn::Turn,
     pub(crate) sockets: tcp::Sockets,
+    pub(crate) labour: labour::Labour,
+    pub(crate) compression: compression::Streams,
 }
 
 impl State {
@@ -101,10 +108,12 @@ impl State {
             memory: memory::MemoryMeter::new(grants.limits.memory),
             wasi: wasi::Wasi::new(grants.clone()),
             turn: turns.turn(),
+            labour: turns.labour(grants.shared.labour.clone()),
             grants,
             invocation: None,
             reactor: reactor::Reactor::default(),
             sockets: tcp::Sockets::default(),
+            compression: compression::Streams::default(),
         }
     }
 
@@ -124,6 +133,7 @@ impl State {
     pub fn finish(&mut self) {
         self.reactor.clear();
         self.sockets.close_interrupted();
+        self.compression.clear();
         self.turn.release();
         self.wasi.detach();
         self.memory.end(self.sockets.charged());
@@ -138,7 +148,7 @@ impl State {
 
     /// Whether the guest may hold something of the host's, which would mean nothing in a fork.
     pub(crate) fn holds_handles(&self) -> bool {
-        self.wasi.holds_handles() || self.sockets.in_use()
+        self.wasi.holds_handles() || self.sockets.in_use() || self.compression.were_left()
     }
 
     /// What the invocation that just ended may have left in `/tmp`.

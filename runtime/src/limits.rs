@@ -171,6 +171,29 @@ pub const IDLE_CONNECTIONS: usize = 8;
 /// See [`IDLE_CONNECTIONS`].
 pub const IDLE_CONNECTION_AGE: Duration = Duration::from_secs(30);
 
+/// Data of one call of `crypto`: a millisecond or two of the slowest hash, and small enough for a processor's cache.
+pub const CRYPTO_PIECE: usize = 256 * 1024;
+/// How long a piece of the host's work for a guest goes on before others get their turn.
+pub const LABOUR_STEP: Duration = Duration::from_millis(10);
+/// Pieces of such work of one workspace that run at once: one, so that the others have the rest.
+pub const WORKSPACE_LABOUR: usize = 1;
+/// A key derived from a password.
+pub const MAX_DERIVED_KEY: usize = 64 * 1024;
+/// scrypt's N × r × p, which cannot be interrupted: about a second. Its memory counts as the function's.
+pub const MAX_SCRYPT_WORK: u64 = 1 << 22;
+/// Modulus of an RSA key, in bytes: 8,192 bits.
+pub const MAX_RSA: usize = 1024;
+/// Modulus of a new RSA key, in bits: finding primes cannot be interrupted, and takes seconds for as many.
+pub const MAX_GENERATED_RSA: u32 = 4096;
+/// Modulus up to which an RSA signature is verified where the guest asks, in bytes: half a millisecond.
+pub const RSA_INLINE: usize = 512;
+/// Streams of `compression` that one invocation has open at once; their memory counts as the function's, too.
+pub const MAX_COMPRESSIONS: usize = 1_000;
+/// Input of one call of `compression`: about three milliseconds of deflate's highest level on ordinary data.
+pub const COMPRESSION_INPUT: usize = 64 * 1024;
+/// Output of one call of `compression`.
+pub const COMPRESSION_OUTPUT: usize = 256 * 1024;
+
 /// Warm instances kept, over all workspaces (`FUNCTIONS_WORKERS_MAX_LRU`).
 pub const DEFAULT_WARM_INSTANCES: u32 = 500;
 /// How long an unused function keeps its instances (`INACTIVE_NODE_WORKER_DELETION_TIMEOUT`).

@@ -20,6 +20,8 @@ pub fn interpreter(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     api::tcp::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     api::output::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     own(&mut linker)?;
+    api::crypto::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    api::compression::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

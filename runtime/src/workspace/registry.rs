@@ -221,7 +221,11 @@ impl Registry {
         let secrets = Secrets::default();
         secrets.replace(self.read_secrets(name).await?);
         let made = Lasting {
-            shared: Arc::new(Shared { cache: Cache::new(self.limits.cache_size, self.budget.clone()), secrets }),
+            shared: Arc::new(Shared {
+                cache: Cache::new(self.limits.cache_size, self.budget.clone()),
+                secrets,
+                labour: Arc::new(tokio::sync::Semaphore::new(limits::WORKSPACE_LABOUR)),
+            }),
             gate: Gate::new(self.limits.workspace_concurrency),
         };
         let mut lasting = self.lasting.write().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -8,6 +8,8 @@ mod auth;
 mod bundles;
 mod client;
 mod components;
+mod compression;
+mod crypto;
 mod deploy;
 mod durability;
 mod egress;

@@ -16,6 +16,8 @@
     "thimble:performance": [
       "Performance", "PerformanceEntry", "PerformanceMark", "PerformanceMeasure", "PerformanceObserver", "PerformanceObserverEntryList", "performance",
     ],
+    "thimble:compression": ["CompressionStream", "DecompressionStream"],
+    "thimble:crypto": ["Crypto", "CryptoKey", "SubtleCrypto", "crypto"],
     "thimble:streams": [
       "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
       "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader",

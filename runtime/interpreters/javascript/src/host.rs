@@ -1,6 +1,8 @@
 //! The native functions behind the boot JavaScript, by the names that it calls them by.
 
 mod bytes;
+mod compression;
+mod crypto;
 mod encoding;
 pub mod files;
 mod multipart;
@@ -19,7 +21,7 @@ use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
 use crate::{async_context, failure, instance, invoke, library, natives, reactor, tasks};
 
-pub const NATIVES: [(&str, Native); 53] = [
+pub const NATIVES: [(&str, Native); 55] = [
     ("natives", natives_of),
     ("builtinModules", |_| Ok(Value::array(library::names().into_iter().map(Value::string)))),
     ("log", write_log),
@@ -72,6 +74,8 @@ pub const NATIVES: [(&str, Native); 53] = [
     ("noteWaiting", output::note_waiting),
     ("evaluateScript", script::evaluate_script),
     ("newRealm", script::new_realm),
+    ("crypto", crypto::table),
+    ("compression", compression::table),
     ("memory", |_| Ok(Value::number(core::arch::wasm32::memory_size(0) as f64 * 65536.0))),
 ];
 
@@ -149,6 +153,23 @@ fn class_of(arguments: &Arguments) -> Result<Value> {
 fn uncaught(arguments: &Arguments) -> Result<Value> {
     tasks::report("Uncaught", &Thrown(arguments.value(0)));
     Ok(Value::UNDEFINED)
+}
+
+/// Pieces as one `Uint8Array`, each copied once.
+fn joined(pieces: &[Vec<u8>]) -> Result<Value> {
+    if let [piece] = pieces {
+        return Value::bytes(piece);
+    }
+    let all = Value::zeros(pieces.iter().map(|piece| piece.len() as u64).sum())?;
+    all.with_bytes(|bytes| {
+        let mut rest = bytes;
+        for piece in pieces {
+            let (here, after) = rest.split_at_mut(piece.len());
+            here.copy_from_slice(piece);
+            rest = after;
+        }
+    })?;
+    Ok(all)
 }
 
 /// Milliseconds since 1970 with their fraction.

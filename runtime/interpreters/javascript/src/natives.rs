@@ -9,12 +9,11 @@ use crate::js::{self, Goal, Result, Value, context, sys};
 use crate::{boxed, host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
-const BOOT: [(&str, &str); 7] = [
+const BOOT: [(&str, &str); 6] = [
     ("thimble:callsites.js", include_str!("../boot/callsites.js")),
     ("thimble:inspect.js", include_str!("../boot/inspect.js")),
     ("thimble:console.js", include_str!("../boot/console.js")),
     ("thimble:timers.js", include_str!("../boot/timers.js")),
-    ("thimble:encoding.js", include_str!("../boot/encoding.js")),
     ("thimble:workspace.js", include_str!("../boot/workspace.js")),
     ("thimble:lazy.js", include_str!("../boot/lazy.js")),
 ];
