@@ -157,7 +157,7 @@ impl Egress {
 }
 
 /// The certificates of the system; where it has none, those of Mozilla's programme.
-fn tls() -> rustls::ClientConfig {
+pub fn tls() -> rustls::ClientConfig {
     static CONFIG: OnceLock<rustls::ClientConfig> = OnceLock::new();
     CONFIG
         .get_or_init(|| {

@@ -6,7 +6,7 @@
 //! what no deployment uses, drafts too, is removed at the next start.
 
 use super::StoreError;
-use super::blobs::{Blobs, Hash, blocking};
+use super::blobs::{Blobs, Hash, ONE_BY_ONE, blocking};
 use super::metadata::Use;
 use cap_std::fs::Dir;
 use std::collections::HashSet;
@@ -141,6 +141,9 @@ impl Trees {
         // Names are durable only once their folders are; those above have names of folders in them.
         let above = folders.iter().flat_map(|folder| folder.match_indices('/').map(|(at, _)| &folder[..at]));
         let all: HashSet<&str> = folders.iter().copied().chain(above).chain(["."]).collect();
+        if all.len() > ONE_BY_ONE {
+            return Ok(rustix::fs::syncfs(root.open(".")?)?);
+        }
         all.into_iter().try_for_each(|folder| root.open(folder)?.sync_all())
     }
 

@@ -17,6 +17,7 @@ mod isolation;
 mod javascript;
 mod limits;
 mod microservice;
+mod packages;
 mod prebuilt;
 mod python;
 mod server;
