@@ -2,7 +2,7 @@
 //
 // The folders of a function never change, so each is listed once and remembered: most of what is looked for is not there.
 const READ_ONLY = /^\/(?:var\/task|var\/runtime|opt)(?:\/|$)/;
-const ROOTS = new Set(["/var/task", "/var/runtime", "/opt"]);
+const ROOTS = new Set(["/var/task", "/var/runtime", "/opt", "/opt/node_modules"]);
 
 const native = host.fileNatives();
 const listings = new Map();
