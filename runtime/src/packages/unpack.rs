@@ -47,6 +47,7 @@ fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Prob
     let mut archive = Archive::new(bounded);
     let mut paths = Paths::default();
     let mut long_name: Option<Vec<u8>> = None;
+    let mut long_size: Option<u64> = None;
     // Raw, since the library would read a long name into memory however long it is.
     for entry in archive.entries().map_err(damaged)?.raw(true) {
         let mut entry = entry.map_err(damaged)?;
@@ -68,8 +69,10 @@ fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Prob
                             let field = field.map_err(damaged)?;
                             match field.key_bytes() {
                                 b"path" => long_name = Some(field.value_bytes().to_vec()),
-                                // It would move all that follows.
-                                b"size" => return Err(Bad::Damaged("a size stands outside of its header".into())),
+                                b"size" => {
+                                    long_size =
+                                        std::str::from_utf8(field.value_bytes()).ok().and_then(|it| it.parse().ok())
+                                }
                                 _ => {}
                             }
                         }
@@ -79,6 +82,10 @@ fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Prob
             }
             EntryType::Regular | EntryType::Continuous => {
                 let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+                // Only what no header can hold needs another size than the header's, and it would move all that follows.
+                if long_size.take().is_some_and(|size| size != entry.size()) {
+                    return Err(Bad::Damaged("a file has two sizes".into()));
+                }
                 let Some(path) = paths.add(&name)? else { continue };
                 if entry.size() > limits::MAX_PACKAGE_FILE.0 {
                     return Err(Bad::TooLarge("a file in it", limits::MAX_PACKAGE_FILE));
@@ -90,7 +97,7 @@ fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Prob
                 }
                 sink(path, content).map_err(Bad::Sink)?;
             }
-            _ => long_name = None,
+            _ => (long_name, long_size) = (None, None),
         }
     }
     if paths.files.is_empty() { Err(Bad::Damaged("it has no files".into())) } else { Ok(()) }
@@ -235,6 +242,6 @@ mod tests {
         assert!(unpacked(&bomb.finish().unwrap()).unwrap_err().contains("MiB"));
         let long = vec![b'x'; 1 << 20];
         check(&[(EntryType::GNULongName, b"", &long), (EntryType::Regular, b"p/a", b"1")], Err("header"));
-        check(&[(EntryType::XHeader, b"", b"12 size=10\n\n"), (EntryType::Regular, b"p/a", b"1")], Err("damaged"));
+        check(&[(EntryType::XHeader, b"", b"11 size=10\n"), (EntryType::Regular, b"p/a", b"1")], Err("damaged"));
     }
 }
