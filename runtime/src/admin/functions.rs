@@ -95,11 +95,11 @@ pub(super) struct Settings {
     env: BTreeMap<String, String>,
     #[serde(default)]
     egress: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     dependencies: BTreeMap<String, String>,
-    #[serde(default, rename = "optionalDependencies")]
+    #[serde(default, rename = "optionalDependencies", skip_serializing_if = "BTreeMap::is_empty")]
     optional_dependencies: BTreeMap<String, String>,
-    #[serde(default, rename = "disableNpmRegistry")]
+    #[serde(default, rename = "disableNpmRegistry", skip_serializing_if = "std::ops::Not::not")]
     disable_npm_registry: bool,
 }
 
