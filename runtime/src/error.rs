@@ -10,6 +10,7 @@ use crate::host_api::log::Log;
 use crate::instance::StartError;
 use crate::instance::failure::{Failure, FailureKind};
 use crate::invoke::event::AnswerError;
+use crate::packages::{Fault, Problem};
 use crate::routing::RoutingError;
 use crate::store::StoreError;
 use crate::workspace::admission::AdmissionError;
@@ -146,6 +147,20 @@ fn upload_code(error: &UploadError) -> Option<(StatusCode, &'static str)> {
         UploadError::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_component"),
         UploadError::Compile(CompileError::Run(_) | CompileError::Artefact(_)) => return None,
     })
+}
+
+impl From<Problem> for RequestError {
+    fn from(problem: Problem) -> Self {
+        let status = match problem.fault() {
+            Fault::Asked => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::Registry => StatusCode::BAD_GATEWAY,
+            Fault::Server => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        if problem.fault() != Fault::Asked {
+            tracing::warn!(%problem, "packages could not be installed");
+        }
+        Self::new(status, problem.code(), problem.to_string())
+    }
 }
 
 impl From<SpecError> for RequestError {

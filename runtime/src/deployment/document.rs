@@ -2,6 +2,7 @@
 
 use super::spec::Kind;
 use crate::limits::AskedLimits;
+use crate::packages::lock::{Asked, StoredPackages};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::metadata::Use;
@@ -16,7 +17,26 @@ pub struct Document {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub egress: Vec<String>,
+    /// Packages and their versions, as they were asked for.
+    #[serde(default, skip_serializing_if = "Dependencies::is_empty")]
+    pub dependencies: Dependencies,
+    /// What was installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<StoredPackages>,
     pub functions: Vec<StoredFunction>,
+}
+
+/// What a workspace says about its packages, in the words of `package.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependencies {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dependencies: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub optional_dependencies: BTreeMap<String, String>,
+    /// Nothing is installed: what the server's shared folder has is all that there is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disable_npm_registry: bool,
 }
 
 /// What stands in the JSON of a document with a function that keeps instances ready.
@@ -34,6 +54,9 @@ pub struct StoredFunction {
     /// The folders that it reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<StoredMount>,
+    /// The packages that its files ask for; none where nobody has looked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Asks>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,8 +76,21 @@ pub struct StoredFunction {
     pub image: Option<StoredImage>,
 }
 
+/// What a function's files ask for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Asks {
+    /// Packages that its sources name, and whether they can do without.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub named: BTreeMap<String, bool>,
+    /// What its own `package.json` says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, Asked>,
+}
+
 /// The folder of a function's own files.
 pub const TASK: &str = "/var/task";
+/// The folder of a workspace's packages.
+pub const RUNTIME: &str = "/var/runtime";
 
 /// A folder that a function reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +119,12 @@ pub struct StoredImage {
     pub interpreter: String,
     /// The keyed hash that binds the content to its workspace, its function and its interpreter.
     pub seal: String,
+}
+
+impl Dependencies {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Isolation {
@@ -120,7 +162,8 @@ impl Document {
     pub fn uses(&self) -> Vec<Use> {
         let images = self.functions.iter().flat_map(|function| &function.image).map(|image| Use::File(image.content));
         let code = self.functions.iter().map(|function| Use::File(function.code));
-        code.chain(images).chain(self.trees().map(Use::Tree)).collect()
+        let lock = self.packages.iter().map(|packages| Use::File(packages.lock));
+        code.chain(images).chain(lock).chain(self.trees().map(Use::Tree)).collect()
     }
 
     /// The folders of all functions.
