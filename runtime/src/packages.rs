@@ -207,6 +207,9 @@ fn needed_by(chain: &[String]) -> String {
     if chain.len() < 2 { String::new() } else { format!(" (needed by {})", chain[..chain.len() - 1].join(" > ")) }
 }
 
+/// What is to be installed, and what the shared folder gives: version by name.
+type Sorted = (BTreeMap<String, Wanted>, BTreeMap<String, String>);
+
 impl Packages {
     pub fn new(
         store: Arc<Store>,
@@ -287,7 +290,7 @@ impl Packages {
     }
 
     /// What the workspace asks for: from a registry, and of the shared folder with its versions.
-    fn sort_out(&self, request: &Request) -> Result<(BTreeMap<String, Wanted>, BTreeMap<String, String>), Problem> {
+    fn sort_out(&self, request: &Request) -> Result<Sorted, Problem> {
         let (mut wanted, mut shared) = (BTreeMap::new(), BTreeMap::new());
         let any = Asked { version: String::new(), optional: false };
         let named = request.named.iter().filter(|(name, _)| !request.declared.contains_key(*name));

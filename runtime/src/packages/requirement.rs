@@ -60,10 +60,7 @@ impl Requirement {
         };
         let scheme =
             |start: &&str| range.starts_with(*start) && (start.ends_with(':') || range.contains(['+', ':', '@']));
-        if ELSEWHERE.iter().any(|start| scheme(&start))
-            || range.contains('/')
-            || range.starts_with('~') && range.contains('\\')
-        {
+        if ELSEWHERE.iter().any(scheme) || range.contains('/') || range.starts_with('~') && range.contains('\\') {
             return Err(RequirementError::Elsewhere { text: shown() });
         }
         if !is_name(package) {

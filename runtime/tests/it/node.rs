@@ -45,7 +45,7 @@ fn buffers_hold_text_and_numbers_as_in_node() {
              return [b.toString('hex'), b.readDoubleLE(0), b.readFloatBE(8), String(b.readBigInt64BE(16)), String(b.readBigUInt64LE(16))]",
             json!([
                 "182d4454fb2109403fc0000000000000fffffffffffffffb",
-                3.141592653589793,
+                std::f64::consts::PI,
                 1.5,
                 "-5",
                 "18158513697557839871"

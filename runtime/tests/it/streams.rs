@@ -39,7 +39,7 @@ fn open(client: &Client, request: &str) -> BufReader<TcpStream> {
 }
 
 fn get(workspace: &Workspace, rest: &str) -> BufReader<TcpStream> {
-    open(&workspace.client, &format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", workspace.path(rest)))
+    open(workspace.client, &format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", workspace.path(rest)))
 }
 
 /// Waits until a question has the answer.
