@@ -31,8 +31,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 
 /// What is run of the suite.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "FileAPI",
+    "WebCryptoAPI",
     "console",
     "dom/abort",
     "dom/events",

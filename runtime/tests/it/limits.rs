@@ -334,7 +334,7 @@ def left(event):
 fn tmp_has_a_quota_that_comes_back() {
     let server = Server::start("[limits]\ntmp_size = \"1mb\"\n");
     let workspace = Workspace::on(&server);
-    workspace.client.put(&workspace.path("/f?timeout=3000"), "text/x-python", TMP).expect(201);
+    workspace.client.put(&workspace.path("/f?timeout=8000"), "text/x-python", TMP).expect(201);
     let fill = |event: Value| workspace.run("f.fill", event);
     for _ in 0..2 {
         assert_eq!(fill(json!({ "kib": 1024 })).result(), 1 << 20, "just what is allowed");
