@@ -4,16 +4,15 @@
 //! that the module declares; what an instance gets from here holds an image, and may have grown before. Both are what the
 //! compiled code would have found, had it initialised itself: its data segments were taken out (`split`), and its memory's
 //! size is read where it is kept. The tests below are what an update of wasmtime must pass.
-//!
-//! A slot is used again for its image once the pages that were written are copied back. Nothing is unmapped and nothing
-//! faulted in for that: a kernel that does neither lets threads fork side by side.
+
+mod slot;
+
+pub(super) use slot::Slot;
 
 use super::image::{Captured, Image};
-use super::pages::{PAGE, small_pages, written};
+use super::pages::{PAGE, written};
 use crate::limits;
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::cell::RefCell;
-use std::ffi::c_void;
 use std::io;
 use std::pin::pin;
 use std::ptr::{NonNull, null_mut};
@@ -23,15 +22,6 @@ use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 /// Makes the linear memories of the interpreters.
 pub(super) struct Slots;
-
-/// Address space for one linear memory, with an image in it.
-pub(super) struct Slot {
-    start: NonNull<u8>,
-    /// Address space, with its guard.
-    reserved: usize,
-    /// Bytes that are mapped from its start.
-    mapped: usize,
-}
 
 /// Which image an instance is forked from, and where its memory is while it lives.
 pub struct Placement {
@@ -60,11 +50,7 @@ struct Memory {
     placement: Arc<Placement>,
 }
 
-// SAFETY: a slot is owned by one memory, or by one list, at a time; what writes to it holds it exclusively.
-unsafe impl Send for Slot {}
-// SAFETY: nothing is done through a shared reference.
-unsafe impl Sync for Slot {}
-// SAFETY: as for `Slot`; a place is only read through by `capture`, which holds the store.
+// SAFETY: a place is only read through by `capture`, which holds the store.
 unsafe impl Send for Place {}
 
 thread_local! {
@@ -162,7 +148,7 @@ unsafe impl MemoryCreator for Slots {
                 text
             })?,
         };
-        *placement.place() = Some(Place { start: slot.start, size });
+        *placement.place() = Some(Place { start: slot.start(), size });
         Ok(Box::new(Memory { slot: Some(slot), size, capacity, placement }))
     }
 }
@@ -181,12 +167,12 @@ unsafe impl LinearMemory for Memory {
         let slot = self.slot.as_ref().ok_or_else(|| wasmtime::Error::msg("the memory is gone"))?;
         slot.open(self.size, size)?;
         self.size = size;
-        *self.placement.place() = Some(Place { start: slot.start, size });
+        *self.placement.place() = Some(Place { start: slot.start(), size });
         Ok(())
     }
 
     fn as_ptr(&self) -> *mut u8 {
-        self.slot.as_ref().map_or(null_mut(), |slot| slot.start.as_ptr())
+        self.slot.as_ref().map_or(null_mut(), |slot| slot.start().as_ptr())
     }
 }
 
@@ -206,109 +192,6 @@ impl Image {
     /// Gives back the memory of slots that wait to be used again.
     pub fn trim(&self) {
         self.free.clear();
-    }
-}
-
-impl Slot {
-    /// Address space with an image in it.
-    fn map(image: &Image, size: usize, reserved: usize) -> io::Result<Self> {
-        let (nothing, fresh) = (ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE);
-        // SAFETY: a new mapping, where nothing was.
-        let start = unsafe { rustix::mm::mmap_anonymous(null_mut(), reserved, nothing, fresh)? };
-        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        // From here on, dropping it unmaps it all.
-        let slot = Self { start, reserved, mapped: size };
-        let base = &image.base;
-        let from_base = base.content.bytes().len().min(size);
-        slot.map_file(0, from_base, &base.file, 0)?;
-        slot.open(from_base, size)?;
-        if let Some(delta) = &image.delta {
-            for run in &delta.runs {
-                let (at, length, offset) = (run.page * *PAGE, run.count * *PAGE, run.at * *PAGE);
-                if run.mapped {
-                    slot.map_file(at, length, &delta.file, offset as u64)?;
-                }
-            }
-        }
-        // Each mapping began anew with what the kernel does by itself, and none of them is written to yet.
-        small_pages(slot.at(0), reserved)?;
-        slot.copy_scattered(image);
-        Ok(slot)
-    }
-
-    /// Copies what lies too scattered to be mapped.
-    fn copy_scattered(&self, image: &Image) {
-        let Some(delta) = &image.delta else { return };
-        for run in delta.runs.iter().filter(|run| !run.mapped) {
-            let (length, offset) = (run.count * *PAGE, run.at * *PAGE);
-            // SAFETY: it is within the slot, to which nobody holds a reference.
-            let there = unsafe { std::slice::from_raw_parts_mut(self.at(run.page * *PAGE).cast::<u8>(), length) };
-            there.copy_from_slice(&delta.content.bytes()[offset..offset + length]);
-        }
-    }
-
-    fn map_file(&self, at: usize, length: usize, file: impl rustix::fd::AsFd, offset: u64) -> io::Result<()> {
-        if length == 0 {
-            return Ok(());
-        }
-        let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-        // SAFETY: it is within the slot, to which nobody holds a reference.
-        unsafe { rustix::mm::mmap(self.at(at), length, ProtFlags::READ | ProtFlags::WRITE, flags, file, offset)? };
-        Ok(())
-    }
-
-    /// Makes what lies between two sizes accessible; it is zero.
-    fn open(&self, from: usize, to: usize) -> io::Result<()> {
-        if to > from {
-            // SAFETY: it is within the slot, and was not accessible.
-            unsafe { rustix::mm::mprotect(self.at(from), to - from, MprotectFlags::READ | MprotectFlags::WRITE)? };
-        }
-        Ok(())
-    }
-
-    /// Puts the image back, of a memory that had grown to `size`.
-    fn reset(&mut self, image: &Image, size: usize) -> io::Result<()> {
-        if size > self.mapped {
-            let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
-            let (grown, length) = (self.at(self.mapped), size - self.mapped);
-            // SAFETY: it is within the slot, to which nobody holds a reference any more.
-            unsafe { rustix::mm::mmap_anonymous(grown, length, ProtFlags::empty(), flags)? };
-            small_pages(grown, length)?;
-        }
-        let start = self.start.as_ptr() as usize;
-        let mut copied = 0;
-        let known = written(start, start + self.mapped, |from, to| {
-            copied += to - from;
-            if copied > limits::KEPT_MEMORY {
-                return;
-            }
-            for address in (from..to).step_by(*PAGE) {
-                // SAFETY: the page is within the slot, which is exclusively ours.
-                let page = unsafe { std::slice::from_raw_parts_mut(address as *mut u8, *PAGE) };
-                match image.page((address - start) / *PAGE) {
-                    Some(before) => page.copy_from_slice(before),
-                    None => page.fill(0),
-                }
-            }
-        });
-        if !known || copied > limits::KEPT_MEMORY {
-            // SAFETY: the same; what is mapped privately from a file reads as the file again.
-            unsafe { rustix::mm::madvise(self.at(0), self.mapped, Advice::LinuxDontNeed)? };
-            self.copy_scattered(image);
-        }
-        Ok(())
-    }
-
-    fn at(&self, offset: usize) -> *mut c_void {
-        // SAFETY: callers stay within the reservation.
-        unsafe { self.start.as_ptr().add(offset).cast() }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        // SAFETY: the reservation is ours, and no reference into it is left.
-        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.reserved) };
     }
 }
 
