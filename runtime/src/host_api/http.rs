@@ -3,6 +3,7 @@
 use super::State;
 use super::bindings::thimble::runtime::http as wit;
 use super::egress::{EgressError, Fetched, Redirect};
+use super::output::CONNECTION_HEADERS;
 use super::reactor::{Completion, TooMany, fetch_turns};
 use crate::limits;
 use bytes::Bytes;
@@ -44,18 +45,8 @@ pub(crate) struct ChunkRead {
 /// What an exchange costs the host besides its request: buffers of the connection.
 const EXCHANGE: usize = 2 * limits::FETCH_CHUNK;
 
-/// Headers that the connection sets itself; a guest's are left out, as `fetch` has it.
-const OWN_HEADERS: [HeaderName; 9] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    header::EXPECT,
-    header::PROXY_AUTHORIZATION,
-];
+/// Headers that are the host's to set, besides those of the connection; a guest's are left out, as `fetch` has it.
+const OWN_HEADERS: [HeaderName; 3] = [header::HOST, header::EXPECT, header::PROXY_AUTHORIZATION];
 
 impl Exchanges {
     pub(super) fn in_use(&self) -> bool {
@@ -137,7 +128,7 @@ fn check(request: wit::Request) -> Result<Checked, Failure> {
         let wrong = || refuse(format!("the header `{}` is not well formed", name.escape_debug()));
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         let value = HeaderValue::from_bytes(&latin1(value).ok_or_else(wrong)?).map_err(|_| wrong())?;
-        if !OWN_HEADERS.contains(&name) {
+        if !CONNECTION_HEADERS.contains(&name) && !OWN_HEADERS.contains(&name) {
             headers.append(name, value);
         }
     }

@@ -47,7 +47,7 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
-/// Headers that belong to the connection, not to the answer: a function's are left out.
+/// Headers that belong to a connection, not to a request or an answer: a function's are left out.
 pub const CONNECTION_HEADERS: [HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
