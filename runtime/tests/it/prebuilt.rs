@@ -36,7 +36,9 @@ fn files(folder: &Path, into: &mut Vec<PathBuf>) {
 fn sources(language: &str) -> String {
     let root = interpreters().join("../..").canonicalize().expect("the repository");
     let mut paths = vec![root.join("wit/thimble/host.wit"), root.join("wit/thimble/interpreter.wit")];
-    files(&root.join("runtime/interpreters").join(language), &mut paths);
+    for folder in [language, "builder"] {
+        files(&interpreters().canonicalize().expect("a folder").join(folder), &mut paths);
+    }
     let named = |path: &PathBuf| path.strip_prefix(&root).expect("below the root").to_str().expect("text").to_string();
     let mut named: Vec<(String, PathBuf)> = paths.iter().map(|path| (named(path), path.clone())).collect();
     named.sort();

@@ -1,10 +1,12 @@
 //! Turns the core module of an interpreter into the component that the server embeds.
 //!
-//! `thimble-interpreter-builder CORE.wasm OUT.wasm` runs the module's `wizer-initialize` (which starts the interpreter),
+//! `thimble-interpreter-builder snapshot CORE.wasm OUT.wasm` runs the module's `wizer-initialize` (which starts the interpreter),
 //! freezes the memory that this leaves behind into the module, and wraps the result as a validated component. Whatever
 //! the module imports traps while it is initialised: nothing of the build machine can get into the snapshot.
+//! `thimble-interpreter-builder inline COMPONENT.wasm OUT.wasm` moves a component's shims into its core module.
 
-use std::path::PathBuf;
+mod shims;
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -15,20 +17,27 @@ use wasmtime_wizer::Wizer;
 const INITIALISE: &str = "wizer-initialize";
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (Some(core), Some(out), None) = (arguments.next(), arguments.next(), arguments.next()) else {
-        bail!("usage: thimble-interpreter-builder CORE.wasm OUT.wasm");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (step, from, to): (fn(&[u8]) -> anyhow::Result<Vec<u8>>, _, _) = match arguments.as_slice() {
+        [step, from, to] if step == "snapshot" => (snapshot, from, to),
+        [step, from, to] if step == "inline" => (shims::inline, from, to),
+        _ => bail!("usage: thimble-interpreter-builder snapshot|inline FROM.wasm TO.wasm"),
     };
-    let module = std::fs::read(&core).with_context(|| format!("reading {}", core.display()))?;
-    let snapshot = finish(initialise(&module)).context("initialising the interpreter")?;
-    let component = wit_component::ComponentEncoder::default()
+    let before = std::fs::read(from).with_context(|| format!("reading {from}"))?;
+    let after = step(&before).with_context(|| format!("making {to} of {from}"))?;
+    std::fs::write(to, &after).with_context(|| format!("writing {to}"))?;
+    println!("{to}: {} bytes from {} bytes", after.len(), before.len());
+    Ok(())
+}
+
+/// The component of a core module whose interpreter has started.
+fn snapshot(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let snapshot = finish(initialise(module)).context("initialising the interpreter")?;
+    wit_component::ComponentEncoder::default()
         .validate(true)
         .module(&snapshot)
         .and_then(|mut encoder| encoder.encode())
-        .context("making a component of the snapshot")?;
-    std::fs::write(&out, &component).with_context(|| format!("writing {}", out.display()))?;
-    println!("{}: {} bytes from a module of {} bytes", out.display(), component.len(), module.len());
-    Ok(())
+        .context("making a component of the snapshot")
 }
 
 async fn initialise(module: &[u8]) -> anyhow::Result<Vec<u8>> {

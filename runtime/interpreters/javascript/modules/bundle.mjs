@@ -46,6 +46,10 @@ const library = {
   },
 };
 
+// A module of Node's is an object whose functions may be replaced, and no namespace of another module system.
+const toObject = "{const{__esModule,default:_,...plain}=module.exports;module.exports=plain}";
+const isNamespace = ({ name, path }) => name.startsWith("node:") && /^export /m.test(readFileSync(path, "utf8"));
+
 const lines = [];
 for (const { name, path } of modules) {
   const file = `${name.replace(/[^a-z0-9_]/g, "-")}.js`;
@@ -62,6 +66,7 @@ for (const { name, path } of modules) {
     keepNames: false,
     define: { "process.platform": '"linux"' },
     plugins: [library],
+    footer: isNamespace({ name, path }) ? { js: toObject } : {},
     logLevel: "warning",
   });
   lines.push(`    (${JSON.stringify(name)}, include_str!(${JSON.stringify(file)})),`);

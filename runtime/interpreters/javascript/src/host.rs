@@ -21,7 +21,7 @@ use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
 use crate::{async_context, failure, instance, invoke, library, natives, reactor, tasks};
 
-pub const NATIVES: [(&str, Native); 55] = [
+pub const NATIVES: [(&str, Native); 53] = [
     ("natives", natives_of),
     ("builtinModules", |_| Ok(Value::array(library::names().into_iter().map(Value::string)))),
     ("log", write_log),
@@ -74,8 +74,6 @@ pub const NATIVES: [(&str, Native); 55] = [
     ("noteWaiting", output::note_waiting),
     ("evaluateScript", script::evaluate_script),
     ("newRealm", script::new_realm),
-    ("crypto", crypto::table),
-    ("compression", compression::table),
     ("memory", |_| Ok(Value::number(core::arch::wasm32::memory_size(0) as f64 * 65536.0))),
 ];
 
@@ -84,6 +82,8 @@ fn natives_of(arguments: &Arguments) -> Result<Value> {
     let natives: &[(&str, Native)] = match arguments.text(0)?.as_str() {
         "asyncContext" => &async_context::NATIVES,
         "bytes" => &bytes::NATIVES,
+        "compression" => &compression::NATIVES,
+        "crypto" => &crypto::NATIVES,
         "files" => &files::NATIVES,
         "tasks" => &tasks::NATIVES,
         "tcp" => &tcp::NATIVES,

@@ -70,10 +70,11 @@ class TracingChannel {
   get hasSubscribers() { return EVENTS.some((event) => this[event]?.hasSubscribers); }
   subscribe(handlers) { for (const event of EVENTS) if (handlers[event]) this[event]?.subscribe(handlers[event]); }
   unsubscribe(handlers) { return EVENTS.every((event) => !handlers[event] || this[event]?.unsubscribe(handlers[event])); }
-  traceSync(callback, context = {}, self, ...values) {
+  // Between `start` and `end`; what it throws is told, and goes on.
+  #run(context, work) {
     return this.start.runStores(context, () => {
       try {
-        return (context.result = Reflect.apply(callback, self, values));
+        return work();
       } catch (error) {
         context.error = error;
         this.error.publish(context);
@@ -82,6 +83,9 @@ class TracingChannel {
         this.end.publish(context);
       }
     });
+  }
+  traceSync(callback, context = {}, self, ...values) {
+    return this.#run(context, () => (context.result = Reflect.apply(callback, self, values)));
   }
   tracePromise(callback, context = {}, self, ...values) {
     const settled = (key) => (value) => {
@@ -92,17 +96,7 @@ class TracingChannel {
       if (key === "error") throw value;
       return value;
     };
-    return this.start.runStores(context, () => {
-      try {
-        return Promise.resolve(Reflect.apply(callback, self, values)).then(settled("result"), settled("error"));
-      } catch (error) {
-        context.error = error;
-        this.error.publish(context);
-        throw error;
-      } finally {
-        this.end.publish(context);
-      }
-    });
+    return this.#run(context, () => Promise.resolve(Reflect.apply(callback, self, values)).then(settled("result"), settled("error")));
   }
   traceCallback(callback, position = -1, context = {}, self, ...values) {
     const given = values.at(position);

@@ -1,7 +1,7 @@
 // CompressionStream and DecompressionStream.
 import { TransformStream } from "thimble:streams";
 
-export const native = host.compression();
+export const native = host.natives("compression");
 
 /** What one call to the host answers at most: a bomb is taken in pieces, and ends at the function's memory. */
 const PIECE = 1 << 20;

@@ -4,7 +4,7 @@
 // "x25519"; these three with `public` and perhaps `private`. All numbers are bytes, big-endian. The host reads none of the
 // formats, so what strangers send as a key is parsed inside the sandbox.
 
-export const native = host.crypto();
+export const native = host.natives("crypto");
 
 const HASHES = [
   // name of Web Crypto, OpenSSL's, bytes of the digest, bytes of a block, the end of its OID under DigestInfo's

@@ -275,6 +275,29 @@ function bitsFrom(secret, length) {
   return bytes;
 }
 
+// The key in `data`, where it is one of the curve.
+function importOfCurve(format, data, { publicUsages, privateUsages, usages, extractable, use, alg, kty, crv, point, fits }) {
+  switch (format) {
+    case "jwk":
+      checkUsages(usages, data.d === undefined ? publicUsages : privateUsages);
+      checkJwk(data, { kty, use, alg, extractable, usages });
+      if (data.crv !== crv) throw dataError(`the JWK's "crv" is not "${crv}"`);
+      return parse(() => fromJwk(data));
+    case "raw":
+      checkUsages(usages, publicUsages);
+      return parse(point);
+    case "spki":
+    case "pkcs8": {
+      checkUsages(usages, format === "spki" ? publicUsages : privateUsages);
+      const key = parse(() => (format === "spki" ? fromSpki(data) : fromPkcs8(data)));
+      if (!fits(key)) throw dataError(`this is no key of ${crv}`);
+      return key;
+    }
+    default:
+      throw notSupported(`keys of ${crv} are not imported as '${format}'`);
+  }
+}
+
 function ec(name, { publicUsages, privateUsages, use, operations, ...implementation }) {
   register(name, { generateKey: "namedCurve", importKey: "namedCurve", exportKey: "", ...operations }, {
     generateKey({ namedCurve }, extractable, usages) {
@@ -284,29 +307,11 @@ function ec(name, { publicUsages, privateUsages, use, operations, ...implementat
     },
     importKey(format, data, { namedCurve }, extractable, usages) {
       if (!EC_CURVES.includes(namedCurve)) throw notSupported(`the curve '${namedCurve}' is not supported`);
-      let key;
-      switch (format) {
-        case "jwk": {
-          checkUsages(usages, data.d === undefined ? publicUsages : privateUsages);
-          const alg = use === "sig" ? { "P-256": "ES256", "P-384": "ES384", "P-521": "ES512" }[namedCurve] : undefined;
-          checkJwk(data, { kty: "EC", use, alg, extractable, usages });
-          if (data.crv !== namedCurve) throw dataError(`the JWK's "crv" is not "${namedCurve}"`);
-          key = parse(() => fromJwk(data));
-          break;
-        }
-        case "raw":
-          checkUsages(usages, publicUsages);
-          key = parse(() => ecPublic(namedCurve, data));
-          break;
-        case "spki":
-        case "pkcs8":
-          checkUsages(usages, format === "spki" ? publicUsages : privateUsages);
-          key = parse(() => (format === "spki" ? fromSpki(data) : fromPkcs8(data)));
-          if (key.kind !== "ec" || key.curve !== namedCurve) throw dataError("this is no key of that curve");
-          break;
-        default:
-          throw notSupported(`keys of ${name} are not imported as '${format}'`);
-      }
+      const alg = use === "sig" ? { "P-256": "ES256", "P-384": "ES384", "P-521": "ES512" }[namedCurve] : undefined;
+      const key = importOfCurve(format, data, {
+        publicUsages, privateUsages, usages, extractable, use, alg, kty: "EC", crv: namedCurve,
+        point: () => ecPublic(namedCurve, data), fits: (key) => key.kind === "ec" && key.curve === namedCurve,
+      });
       return makeKey(isPrivate(key) ? "private" : "public", { name, namedCurve }, extractable, usages, key);
     },
     exportKey: (format, key) => exportAsymmetric(format, key, { raw: true }),
@@ -340,27 +345,11 @@ function okp(name, { publicUsages, privateUsages, use, operations, ...implementa
       return pair({ name }, extractable, usages, generateOkp(kind), publicUsages, privateUsages);
     },
     importKey(format, data, _, extractable, usages) {
-      let key;
-      switch (format) {
-        case "jwk":
-          checkUsages(usages, data.d === undefined ? publicUsages : privateUsages);
-          checkJwk(data, { kty: "OKP", use, alg: use === "sig" && data.alg !== "EdDSA" ? name : undefined, extractable, usages });
-          if (data.crv !== name) throw dataError(`the JWK's "crv" is not "${name}"`);
-          key = parse(() => fromJwk(data));
-          break;
-        case "raw":
-          checkUsages(usages, publicUsages);
-          key = parse(() => okpPublic(kind, data));
-          break;
-        case "spki":
-        case "pkcs8":
-          checkUsages(usages, format === "spki" ? publicUsages : privateUsages);
-          key = parse(() => (format === "spki" ? fromSpki(data) : fromPkcs8(data)));
-          if (key.kind !== kind) throw dataError(`this is no key of ${name}`);
-          break;
-        default:
-          throw notSupported(`keys of ${name} are not imported as '${format}'`);
-      }
+      const alg = use === "sig" && data.alg !== "EdDSA" ? name : undefined;
+      const key = importOfCurve(format, data, {
+        publicUsages, privateUsages, usages, extractable, use, alg, kty: "OKP", crv: name,
+        point: () => okpPublic(kind, data), fits: (key) => key.kind === kind,
+      });
       return makeKey(isPrivate(key) ? "private" : "public", { name }, extractable, usages, key);
     },
     exportKey: (format, key) => exportAsymmetric(format, key, { raw: true }),

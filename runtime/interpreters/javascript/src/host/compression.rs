@@ -8,17 +8,8 @@ use crate::natives::{self, Arguments, Native};
 const INPUT: usize = 64 * 1024;
 const OUTPUT: u32 = 256 * 1024;
 
-const NATIVES: [(&str, Native); 6] =
+pub const NATIVES: [(&str, Native); 6] =
     [("open", open), ("write", write), ("reset", reset), ("adjust", adjust), ("close", close), ("crc32", crc32)];
-
-/// The natives, made for the module that asks for them.
-pub fn table(_: &Arguments) -> Result<Value> {
-    let table = Value::object();
-    for (name, native) in NATIVES {
-        table.set(name, natives::function(name, native))?;
-    }
-    Ok(table)
-}
 
 /// What the host refuses, as an error whose `code` says how.
 fn refused(failure: Failure) -> Thrown {

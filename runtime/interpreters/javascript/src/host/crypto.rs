@@ -13,7 +13,7 @@ use crate::natives::{self, Arguments, Native};
 /// What the host takes in one call.
 const PIECE: usize = 256 * 1024;
 
-const NATIVES: [(&str, Native); 25] = [
+pub const NATIVES: [(&str, Native); 25] = [
     ("hashUpdate", hash_update),
     ("hashFinish", hash_finish),
     ("hmacUpdate", hmac_update),
@@ -40,15 +40,6 @@ const NATIVES: [(&str, Native); 25] = [
     ("random", random),
     ("equal", equal),
 ];
-
-/// The natives, made for the module that asks for them.
-pub fn table(_: &Arguments) -> Result<Value> {
-    let table = Value::object();
-    for (name, native) in NATIVES {
-        table.set(name, natives::function(name, native))?;
-    }
-    Ok(table)
-}
 
 /// What the host refuses, as an error whose `code` says how.
 fn refused(failure: Failure) -> Thrown {
