@@ -1,9 +1,11 @@
 //! One immutable version of a workspace's functions, made ready to run.
 //!
-//! `spec` is what a deploy's body says, `document` what is stored of it, `upload` a compiled component.
+//! `spec` is what a deploy's body says, `document` what is stored of it, `upload` a compiled component, `typescript` what
+//! makes JavaScript of it.
 
 pub mod document;
 pub mod spec;
+pub mod typescript;
 pub mod upload;
 
 use crate::engine::Metering;
@@ -183,7 +185,9 @@ impl Deployment {
 pub fn limits_of(stored: &StoredFunction, server: &ServerLimits) -> Result<InvocationLimits, LimitError> {
     let footprint = match stored.language {
         spec::Kind::Python => Footprint::Python,
-        spec::Kind::JavaScript | spec::Kind::Wasm => Footprint::Small,
+        spec::Kind::JavaScript | spec::Kind::TypeScript | spec::Kind::Tsx | spec::Kind::Jsx | spec::Kind::Wasm => {
+            Footprint::Small
+        }
     };
     server.narrow(stored.limits, footprint)
 }
@@ -199,7 +203,7 @@ fn program(stored: &StoredFunction, code: &Code, names: &[String], fuel: bool) -
         metering: if fuel { Metering::Fuel } else { Metering::Epoch },
         source: guest::Source {
             name: stored.name.to_string(),
-            file: format!("{}.{}", stored.name, language.extension()),
+            file: stored.file(),
             code: text.to_string(),
             parameters: stored.parameter_names(),
             functions: names.to_vec(),

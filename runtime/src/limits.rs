@@ -208,6 +208,19 @@ pub const COMPILE_CPU: Duration = Duration::from_secs(120);
 pub const COMPILE_MEMORY: ByteSize = ByteSize::mib(4096);
 /// Compilations at once; others wait.
 pub const CONCURRENT_COMPILATIONS: usize = 2;
+/// Translating the TypeScript and JSX of one deploy, in a child process: a hundred times what a source of 1 MiB takes.
+pub const TRANSLATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// See [`TRANSLATE_TIMEOUT`].
+pub const TRANSLATE_CPU: Duration = Duration::from_secs(5);
+/// See [`TRANSLATE_TIMEOUT`]; address space, of which the stack is a part, and 1 GiB that the allocator reserves at its start.
+pub const TRANSLATE_MEMORY: ByteSize = ByteSize::mib(2048);
+/// The translator recurses as its input nests. An interpreter's stack is a fraction of it, so that whatever a function can
+/// run can be translated too.
+pub const TRANSLATE_STACK: ByteSize = ByteSize::mib(128);
+/// Translations at once; others wait.
+pub const CONCURRENT_TRANSLATIONS: usize = 2;
+/// No translation is larger: its map and the original in Base64 stand below it.
+pub const MAX_TRANSLATION: ByteSize = ByteSize::mib(256);
 /// Deployments built at once; others wait.
 pub const CONCURRENT_BUILDS: usize = 16;
 

@@ -2,11 +2,13 @@
 
 use super::Admin;
 use crate::deployment::document::{Document, StoredFunction, StoredImage};
+use crate::deployment::typescript::{self, Original, Place, Refused};
 use crate::deployment::upload::UploadKind;
 use crate::deployment::{Deployment, Function, Program, Shape};
 use crate::engine::image::{Captured, Image};
 use crate::error::RequestError;
 use crate::host_api::Invocation;
+use crate::instance::failure::{Failure, FailureKind, Position};
 use crate::instance::images::NoImage;
 use crate::instance::pool::{Made, PoolKey};
 use crate::instance::{Loaded, StartError};
@@ -48,9 +50,10 @@ impl Admin {
         workspace: &Name,
         mut document: Document,
         before: Option<&Document>,
-        files: HashMap<Hash, Arc<[u8]>>,
+        mut files: HashMap<Hash, Arc<[u8]>>,
     ) -> Result<Deployed, RequestError> {
         let _turn = self.builds.acquire().await.map_err(|error| RequestError::internal(&error))?;
+        self.translate(&mut document, before, &mut files).await?;
         let registry = &self.pipeline.registry;
         let version = Uuid::now_v7();
         let built = self.build(workspace, version, &mut document, before, &files).await;
@@ -95,6 +98,45 @@ impl Admin {
         for function in deployment.functions() {
             self.pipeline.pools.retire(PoolKey::new(deployment.version, function));
         }
+    }
+
+    /// Makes JavaScript of what is TypeScript or JSX and was not translated before.
+    async fn translate(
+        &self,
+        document: &mut Document,
+        before: Option<&Document>,
+        files: &mut HashMap<Hash, Arc<[u8]>>,
+    ) -> Result<(), RequestError> {
+        let mut functions = Vec::new();
+        let mut originals = Vec::new();
+        for function in &mut document.functions {
+            if !function.language.is_translated() || function.translation.is_some() {
+                continue;
+            }
+            let known = before.and_then(|before| before.function(&function.name));
+            let known = known.filter(|there| there.code == function.code && there.language == function.language);
+            function.translation = known.and_then(|there| there.translation);
+            if function.translation.is_none()
+                && let Some(code) = files.get(&function.code)
+            {
+                let text = String::from_utf8_lossy(code).into_owned();
+                originals.push(Original { file: function.file(), text });
+                functions.push(function);
+            }
+        }
+        if originals.is_empty() {
+            return Ok(());
+        }
+        let translated = typescript::translate(&originals).await?;
+        for ((function, original), result) in functions.into_iter().zip(originals).zip(translated) {
+            let code: Arc<[u8]> = match result {
+                Ok(code) => code.into_bytes().into(),
+                Err(refused) => return Err(cannot_deploy(&function.name, does_not_parse(original.file, refused))),
+            };
+            function.translation = Some(Hash::of(&code));
+            files.insert(Hash::of(&code), code);
+        }
+        Ok(())
     }
 
     async fn build(
@@ -208,6 +250,14 @@ struct BuiltFunction {
 fn same(a: &StoredFunction, b: &StoredFunction) -> bool {
     let names = |function: &StoredFunction| function.parameter_names();
     a.code == b.code && a.language == b.language && names(a) == names(b) && a.limits == b.limits
+}
+
+/// A source that the translator refuses, in the shape that the interpreter's own refusals have.
+fn does_not_parse(file: String, refused: Refused) -> StartError {
+    let mut failure = Failure::new(FailureKind::Syntax, refused.message);
+    failure.name = Some("SyntaxError".into());
+    failure.position = refused.place.map(|Place { line, column, text }| Position { file, line, column, text });
+    StartError::Function(failure)
 }
 
 /// What the function did wrong when it was loaded, said about that function. Its fault, so 422.

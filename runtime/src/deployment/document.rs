@@ -27,6 +27,9 @@ pub struct StoredFunction {
     pub name: Name,
     pub language: Kind,
     pub code: Hash,
+    /// The JavaScript that was made of the code, where that is another language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Hash>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,16 @@ impl Isolation {
 }
 
 impl StoredFunction {
+    /// The name that its file has in places and stacks.
+    pub fn file(&self) -> String {
+        format!("{}.{}", self.name, self.language.extension())
+    }
+
+    /// What is run of it.
+    pub fn program(&self) -> Hash {
+        self.translation.unwrap_or(self.code)
+    }
+
     /// The names of the declared parameters, in order.
     pub fn parameter_names(&self) -> Option<Vec<String>> {
         self.parameters.as_ref().map(|parameters| parameters.keys().cloned().collect())
@@ -93,10 +106,11 @@ impl Document {
         }
     }
 
-    /// The hashes of all code and images.
+    /// The hashes of all code, translations and images.
     pub fn files(&self) -> Vec<Hash> {
         let images = self.functions.iter().flat_map(|function| &function.image).map(|image| image.content);
-        self.functions.iter().map(|function| function.code).chain(images).collect()
+        let translations = self.functions.iter().filter_map(|function| function.translation);
+        self.functions.iter().map(|function| function.code).chain(translations).chain(images).collect()
     }
 }
 

@@ -56,10 +56,35 @@ pub enum Kind {
     #[default]
     #[serde(alias = "js", alias = "node", alias = "nodejs")]
     JavaScript,
+    #[serde(alias = "ts")]
+    TypeScript,
+    /// TypeScript with JSX, where a type in angle brackets is an element.
+    Tsx,
+    /// JavaScript with JSX.
+    Jsx,
     #[serde(alias = "py")]
     Python,
     #[serde(alias = "webassembly")]
     Wasm,
+}
+
+impl Kind {
+    /// The ending of its files.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::JavaScript => "js",
+            Self::TypeScript => "ts",
+            Self::Tsx => "tsx",
+            Self::Jsx => "jsx",
+            Self::Python => "py",
+            Self::Wasm => "wasm",
+        }
+    }
+
+    /// Whether JavaScript must be made of it.
+    pub fn is_translated(self) -> bool {
+        matches!(self, Self::TypeScript | Self::Tsx | Self::Jsx)
+    }
 }
 
 /// What is wrong with a deploy's body, and in which function.
@@ -128,7 +153,7 @@ impl FunctionSpec {
                 .decode(self.code.as_bytes())
                 .map_err(|_| SpecError::Base64 { function: name.clone() })?
                 .into(),
-            Kind::JavaScript | Kind::Python => self.code.into_bytes().into(),
+            _ => self.code.into_bytes().into(),
         };
         if code.iter().all(u8::is_ascii_whitespace) {
             return Err(SpecError::Empty { function: name });
@@ -137,6 +162,7 @@ impl FunctionSpec {
             name,
             language: self.language,
             code: Hash::of(&code),
+            translation: None,
             parameters: self.parameters,
             description: self.description,
             limits: AskedLimits { timeout: self.timeout, memory: self.memory, fuel: self.fuel },

@@ -21,3 +21,4 @@ mod prebuilt;
 mod python;
 mod server;
 mod tidy;
+mod typescript;

@@ -3,6 +3,7 @@
   "use strict";
   const { require } = host;
   const GLOBALS = {
+    "thimble:babel-helpers": ["babelHelpers"],
     "thimble:streams": [
       "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
       "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader",

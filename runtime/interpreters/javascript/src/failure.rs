@@ -1,12 +1,17 @@
 //! What users read of an error: its kind, name and message, and a stack of their own lines only.
 //!
 //! QuickJS counts columns in bytes, we in characters; and it lists frames of the boot JavaScript and of native functions,
-//! which are ours and not the user's.
+//! which are ours and not the user's. Where the code was translated, places are those of what its author wrote.
+//!
+//! QuickJS ends each line of a stack, and a stack that was made readable has no line end at its end: so no stack is
+//! translated twice, however often it is read.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind, Position};
 use crate::js::{self, Thrown, Value};
+use crate::origin::{self, Origin};
 use crate::{allocator, natives};
 
 /// The file names of the boot JavaScript begin so.
@@ -15,13 +20,37 @@ pub const BOOT: &str = "thimble:";
 /// How many causes and aggregated errors are told.
 const CAUSES: usize = 5;
 
+/// What was loaded, to find lines and columns in.
+#[derive(Default)]
+struct Loaded {
+    file: String,
+    code: String,
+    /// Whether the code has a map that nobody has asked for yet.
+    is_translated: bool,
+    origin: Option<Rc<Origin>>,
+}
+
 thread_local! {
-    /// File name and text of what was loaded, to find lines and columns in.
-    static SOURCE: RefCell<(String, String)> = const { RefCell::new((String::new(), String::new())) };
+    static SOURCE: RefCell<Loaded> = RefCell::new(Loaded::default());
 }
 
 pub fn remember_source(file: &str, code: &str) {
-    SOURCE.with_borrow_mut(|source| *source = (file.to_owned(), code.to_owned()));
+    let (file, code) = (file.to_owned(), code.to_owned());
+    let is_translated = origin::is_told(&code);
+    SOURCE.set(Loaded { file, code, is_translated, origin: None });
+}
+
+/// Where the code comes from, if it was translated.
+fn origin() -> Option<Rc<Origin>> {
+    let undecoded = SOURCE.with_borrow_mut(|source| {
+        // Whatever comes of it, it is tried once.
+        std::mem::take(&mut source.is_translated).then(|| source.code.clone())
+    });
+    if let Some(code) = undecoded {
+        let origin = Origin::of(&code).map(Rc::new);
+        SOURCE.with_borrow_mut(|source| source.origin = origin);
+    }
+    SOURCE.with_borrow(|source| source.origin.clone())
 }
 
 pub fn new(kind: FailureKind, name: &str, message: impl Into<String>) -> Failure {
@@ -57,7 +86,7 @@ pub fn syntax(Thrown(value): &Thrown) -> Failure {
         .map(|error| (error.name, error.message))
         .unwrap_or_else(|| ("SyntaxError".to_owned(), natives::inspect(value)));
     let found = raw.lines().find_map(frame_place);
-    let position = found.map(|(line, column)| place(line, column));
+    let position = position(&clean_stack(&raw));
     // What QuickJS met behind the end is a wrapper's, not the user's.
     let message = match found {
         Some((line, _)) if line > line_count() => "unexpected end of the source".to_owned(),
@@ -67,12 +96,17 @@ pub fn syntax(Thrown(value): &Thrown) -> Failure {
 }
 
 fn line_count() -> u32 {
-    SOURCE.with_borrow(|(_, code)| code.lines().count().max(1) as u32)
+    SOURCE.with_borrow(|source| source.code.lines().count().max(1) as u32)
 }
 
 /// A place in the user's file, moved to the last line where it lies behind the end.
 pub fn place(line: u32, byte_column: u32) -> Position {
-    SOURCE.with_borrow(|(file, code)| {
+    let origin = origin();
+    SOURCE.with_borrow(|Loaded { file, code, .. }| {
+        if let Some(found) = origin.as_ref().and_then(|origin| origin.find(code, line, byte_column)) {
+            let (file, text) = (found.file.to_owned(), found.text.to_owned());
+            return Position { file, line: found.line, column: found.column, text };
+        }
         let lines: Vec<&str> = code.lines().collect();
         let last = lines.len().max(1) as u32;
         let line_in_file = line.clamp(1, last);
@@ -82,8 +116,11 @@ pub fn place(line: u32, byte_column: u32) -> Position {
     })
 }
 
-/// The same text with columns in characters and without frames that are not the user's.
+/// The same text with the user's places and without frames that are not the user's.
 pub fn clean_stack(stack: &str) -> String {
+    if !stack.ends_with('\n') {
+        return stack.to_owned();
+    }
     let mut out = String::new();
     for line in stack.lines() {
         let frame = line.trim_start();
@@ -102,8 +139,10 @@ pub fn clean_stack(stack: &str) -> String {
         match frame_place(frame) {
             Some((line, column)) => {
                 let before = frame.rsplitn(3, ':').nth(2).unwrap_or(frame);
+                let before =
+                    SOURCE.with_borrow(|source| before.strip_suffix(&source.file).unwrap_or(before).to_owned());
                 let place = place(line, column);
-                out.push_str(&format!("{before}:{}:{}", place.line, place.column));
+                out.push_str(&format!("{before}{}:{}:{}", place.file, place.line, place.column));
                 if frame.ends_with(')') {
                     out.push(')');
                 }
@@ -202,6 +241,12 @@ fn causes(value: &Value, stack: &mut String, left: &mut usize) {
 
 /// Line and byte column of a frame that lies in the user's file.
 fn frame_place(frame: &str) -> Option<(u32, u32)> {
+    let (file, line, column) = parse_frame(frame)?;
+    SOURCE.with_borrow(|source| source.file == file).then_some((line, column))
+}
+
+/// File, line and column of a frame.
+fn parse_frame(frame: &str) -> Option<(&str, u32, u32)> {
     let frame = frame.trim().trim_end_matches(')');
     let mut parts = frame.rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
@@ -209,16 +254,20 @@ fn frame_place(frame: &str) -> Option<(u32, u32)> {
     let before = parts.next()?;
     let file =
         before.rsplit_once(['(']).map_or_else(|| before.trim_start().trim_start_matches("at "), |(_, file)| file);
-    let own = SOURCE.with_borrow(|(own, _)| own == file);
-    own.then_some((line.max(1) as u32, column))
+    Some((file, line.max(1) as u32, column))
 }
 
+/// The innermost place of a clean stack that lies in the user's files.
 fn position(stack: &str) -> Option<Position> {
-    // The columns of a clean stack are characters already, so the line's text is all that is missing.
-    let (line, column) = stack.lines().find_map(frame_place)?;
-    let mut position = place(line, 1);
-    position.column = column;
-    Some(position)
+    let origin = origin();
+    stack.lines().filter_map(parse_frame).find_map(|(file, line, column)| {
+        let text = SOURCE.with_borrow(|source| match &origin {
+            Some(origin) => origin.text(file, line).map(str::to_owned),
+            None if source.file == file => Some(source.code.lines().nth(line as usize - 1).unwrap_or("").to_owned()),
+            None => None,
+        })?;
+        Some(Position { file: file.to_owned(), line, column, text })
+    })
 }
 
 fn column_in(text: &str, byte_column: u32) -> u32 {

@@ -17,6 +17,7 @@ mod library;
 mod load;
 mod modules;
 mod natives;
+mod origin;
 mod reactor;
 mod scan;
 mod tasks;

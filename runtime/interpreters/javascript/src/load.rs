@@ -8,7 +8,7 @@ use crate::classify::{self, Text};
 use crate::js::{self, Atom, Thrown, Value};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{failure, invoke, json, natives, reactor, scan};
+use crate::{failure, invoke, json, library, natives, origin, reactor, scan};
 
 /// Words that cannot name a parameter of a function body.
 const RESERVED: &str = " arguments await break case catch class const continue debugger default delete do else enum eval \
@@ -52,7 +52,7 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
     failure::remember_source(&source.file, &source.code);
     invoke::forget_invocation();
     let text = Text::new(&source.code);
-    let prepared = define_functions(&source).and_then(|()| make_globals(&text));
+    let prepared = define_functions(&source).and_then(|()| make_globals(&text)).and_then(|()| show_origin(&source));
     let result = prepared.map_err(|thrown| failure::thrown(&thrown)).and_then(|()| classify(&source, &text));
     tasks::drain();
     tasks::report_rejections();
@@ -246,6 +246,14 @@ fn make_globals(text: &Text) -> js::Result<()> {
     let words: BTreeSet<&str> = scan::words(&text.masked).map(|(_, word)| word).collect();
     let words = Value::array(words.into_iter().map(Value::string));
     natives::internal("makeGlobals")?.call(&Value::UNDEFINED, &[&words]).map(drop)
+}
+
+/// Lets the stacks that translated code reads show the places of what was written.
+fn show_origin(source: &Source) -> js::Result<()> {
+    match origin::is_told(&source.code) {
+        true => library::find("thimble:stacks").unwrap_or(Ok(Value::UNDEFINED)).map(drop),
+        false => Ok(()),
+    }
 }
 
 fn unsettled(unsettled: Unsettled) -> Failure {
