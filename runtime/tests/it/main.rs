@@ -19,6 +19,7 @@ mod limits;
 mod microservice;
 mod prebuilt;
 mod python;
+mod sdk;
 mod server;
 mod tidy;
 mod typescript;
