@@ -268,7 +268,7 @@ fn what_was_thrown_has_the_places_of_the_original() {
 #[test]
 fn stacks_that_the_code_prints_have_the_places_of_the_original() {
     let workspace = Workspace::new();
-    let code = "interface Gone {\n  x: number;\n}\n\nfunction fail(): never {\n  throw new Error('m' as string);\n}\ntry {\n  fail();\n} catch (e: any) {\n  console.log(e.stack);\n  console.error(e);\n  console.trace('here');\n  const own: any = {};\n  Error.captureStackTrace?.(own);\n  return [e.stack, own.stack];\n}";
+    let code = "interface Gone {\n  x: number;\n}\n\nfunction fail(): never {\n  throw new Error('m' as string);\n}\ntry {\n  fail();\n} catch (e: any) {\n  console.log(e.stack);\n  console.error(e);\n  console.trace('here');\n  class Own extends Error { constructor() { super('own'); Error.captureStackTrace(this, Own); } }\n  const own = new Own();\n  return [e.stack, own.stack];\n}";
     workspace.put("show", "text/typescript", code).expect(201);
     let answer = workspace.run("show", json!({})).expect(200);
     let (logs, result) = (answer.logs(), answer.json()["result"].clone());
@@ -278,6 +278,8 @@ fn stacks_that_the_code_prints_have_the_places_of_the_original() {
         assert!(!shown.contains("thimble:"), "{shown}");
     }
     assert!(logs[2].contains("show.ts:13:"), "{}", logs[2]);
+    assert_eq!(result[1].as_str().unwrap().lines().count(), 1, "{result}");
+    assert!(result[1].as_str().unwrap().contains("at show (show.ts:15:"), "{result}");
 }
 
 /// A bundler's map below plain JavaScript is read as well.
