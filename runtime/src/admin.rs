@@ -1,6 +1,7 @@
 //! The control plane: deploy, read, list, remove; secrets and settings; health. Never on the path of an invocation.
 
 mod deploy;
+mod files;
 mod functions;
 mod health;
 mod secrets;
@@ -27,6 +28,8 @@ pub struct Admin {
     pub pipeline: Arc<Pipeline>,
     /// Deployments built at once.
     builds: Semaphore,
+    /// Archives unpacked at once.
+    extractions: Semaphore,
     /// Whether the server takes new work.
     ready: AtomicBool,
 }
@@ -36,6 +39,7 @@ impl Admin {
         Arc::new(Self {
             pipeline,
             builds: Semaphore::new(crate::limits::CONCURRENT_BUILDS),
+            extractions: Semaphore::new(crate::limits::CONCURRENT_EXTRACTIONS),
             ready: AtomicBool::new(true),
         })
     }

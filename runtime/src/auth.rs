@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        let hash = format!("{:x}", Sha256::digest(b"open sesame"));
+        let hash: String = Sha256::digest(b"open sesame").iter().map(|byte| format!("{byte:02x}")).collect();
         Tokens::new(vec![Token::new("ci".into(), &hash, vec!["shop".into()], vec![Right::Invoke]).unwrap()])
     }
 

@@ -1,8 +1,9 @@
 //! One immutable version of a workspace's functions, made ready to run.
 //!
-//! `spec` is what a deploy's body says, `document` what is stored of it, `upload` a compiled component, `typescript` what
-//! makes JavaScript of it.
+//! `spec` is what a deploy's body says, `bundle` a function of several files, `document` what is stored of it, `upload` a
+//! compiled component, `typescript` what makes JavaScript of it.
 
+pub mod bundle;
 pub mod document;
 pub mod spec;
 pub mod typescript;
@@ -12,15 +13,18 @@ use crate::engine::Metering;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
 use crate::host_api::egress::Egress;
 use crate::host_api::egress::rules::{RuleError, Rules};
-use crate::host_api::filesystem::TmpRoot;
+use crate::host_api::filesystem::{Mount, TmpRoot};
 use crate::host_api::{Grants, Shared};
 use crate::interpreters::Language;
 use crate::limits::{Footprint, InvocationLimits, LimitError, ServerLimits};
 use crate::routing::Name;
+use crate::store::blobs::Hash;
+use arc_swap::ArcSwapOption;
 use document::{Document, Isolation, StoredFunction, StoredImage};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use upload::Upload;
+use upload::{Upload, UploadKind};
 use uuid::Uuid;
 
 /// A workspace's functions as they run.
@@ -45,8 +49,8 @@ pub struct Function {
     pub provisioned: u32,
     /// What the first load found out.
     pub shape: Shape,
-    /// What the first load left in memory.
-    pub image: Option<StoredImage>,
+    /// What the first load left in memory, or a later one where that could not be used any more.
+    pub image: ArcSwapOption<StoredImage>,
     pub grants: Arc<Grants>,
 }
 
@@ -63,6 +67,21 @@ pub struct Shape {
 pub enum Program {
     Source { language: Language, metering: Metering, source: guest::Source },
     Upload(Arc<Upload>),
+}
+
+impl Program {
+    /// Whether it takes an HTTP request as it is, instead of an event.
+    pub fn speaks_http(&self) -> bool {
+        matches!(self, Self::Upload(upload) if matches!(upload.kind, UploadKind::Http(_)))
+    }
+
+    /// Whether an instance serves more than one invocation, so that it can be ready before the first.
+    pub fn stays_warm(&self) -> bool {
+        match self {
+            Self::Source { .. } => true,
+            Self::Upload(upload) => matches!(upload.kind, UploadKind::Handler(_)),
+        }
+    }
 }
 
 impl std::fmt::Debug for Program {
@@ -90,6 +109,8 @@ pub enum AssembleError {
     Egress(#[from] RuleError),
     #[error("the code of function `{0}` is missing")]
     MissingCode(Name),
+    #[error("the folder {at} of function `{function}` is missing")]
+    MissingFolder { function: Name, at: String },
 }
 
 /// What deployments are assembled with.
@@ -97,6 +118,8 @@ pub struct Surroundings<'a> {
     pub limits: &'a ServerLimits,
     pub tmp: &'a Arc<TmpRoot>,
     pub shared: &'a Arc<Shared>,
+    /// Where the folders that functions read are.
+    pub folders: &'a HashMap<Hash, PathBuf>,
 }
 
 impl Deployment {
@@ -124,6 +147,7 @@ impl Deployment {
                 limits,
                 egress: egress.clone(),
                 shared: surroundings.shared.clone(),
+                mounts: mounts(stored, surroundings.folders)?,
                 tmp: surroundings.tmp.clone(),
             });
             let code = code.get(&name).cloned().ok_or_else(|| AssembleError::MissingCode(name.clone()))?;
@@ -134,7 +158,7 @@ impl Deployment {
                 isolation: stored.isolation,
                 provisioned: stored.provisioned.unwrap_or(0),
                 shape: Shape { callable: stored.callable, entries: stored.entries.clone() },
-                image: stored.image.clone(),
+                image: ArcSwapOption::from_pointee(stored.image.clone()),
                 grants,
             };
             functions.insert(name, Arc::new(function));
@@ -166,7 +190,7 @@ impl Deployment {
         for stored in &document.functions {
             if let Some(function) = self.functions.get_mut(&stored.name).and_then(Arc::get_mut) {
                 function.shape = Shape { callable: stored.callable, entries: stored.entries.clone() };
-                function.image = stored.image.clone();
+                function.image = ArcSwapOption::from_pointee(stored.image.clone());
             }
         }
     }
@@ -190,6 +214,14 @@ pub fn limits_of(stored: &StoredFunction, server: &ServerLimits) -> Result<Invoc
         }
     };
     server.narrow(stored.limits, footprint)
+}
+
+fn mounts(stored: &StoredFunction, folders: &HashMap<Hash, PathBuf>) -> Result<Arc<[Mount]>, AssembleError> {
+    let mount = |mount: &document::StoredMount| match folders.get(&mount.tree) {
+        Some(folder) => Ok(Mount { at: mount.at.clone(), folder: folder.clone() }),
+        None => Err(AssembleError::MissingFolder { function: stored.name.clone(), at: mount.at.clone() }),
+    };
+    stored.mounts.iter().map(mount).collect()
 }
 
 fn program(stored: &StoredFunction, code: &Code, names: &[String], fuel: bool) -> Program {

@@ -14,7 +14,9 @@ pub mod split;
 mod stacks;
 
 use crate::limits;
+use rustix::io::Errno;
 use stacks::Stacks;
+use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -113,6 +115,14 @@ impl Ticking {
             }
         }
     }
+}
+
+/// Whether an error is the kernel's refusal of memory: there is no more, or no more for this process.
+pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
+            || cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM)
+    })
 }
 
 /// The configuration that code is compiled for. The compiler's child process uses it too.

@@ -127,7 +127,9 @@ impl From<RegistryError> for RequestError {
             RegistryError::NotText(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_source", format!("{error}: it must be UTF-8"))
             }
-            RegistryError::Assemble(AssembleError::MissingCode(_)) => Self::internal(&error),
+            RegistryError::Assemble(AssembleError::MissingCode(_) | AssembleError::MissingFolder { .. }) => {
+                Self::internal(&error)
+            }
             RegistryError::Assemble(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_setting", error.to_string())
             }
@@ -163,6 +165,14 @@ impl From<SpecError> for RequestError {
     fn from(error: SpecError) -> Self {
         match error {
             SpecError::Name(error) => error.into(),
+            SpecError::Bundle { ref function, ref source } => {
+                let (status, code) = match source.is_too_large() {
+                    true => (StatusCode::PAYLOAD_TOO_LARGE, "bundle_too_large"),
+                    false => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_bundle"),
+                };
+                let details = json!({ "function": function, "entry": source.entry() });
+                Self { details: Some(details), ..Self::new(status, code, error.to_string()) }
+            }
             other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_setting", other.to_string()),
         }
     }

@@ -6,16 +6,21 @@
 pub mod bindings;
 pub mod cache;
 mod clocks;
+mod compression;
 mod context;
+mod crypto;
 pub mod egress;
 pub mod filesystem;
 pub mod functions;
 mod http;
+pub mod labour;
 pub mod linker;
 pub mod log;
 pub mod memory;
+pub mod output;
 pub mod reactor;
 pub mod secrets;
+mod tcp;
 pub mod turn;
 pub mod wasi;
 
@@ -30,6 +35,8 @@ use uuid::Uuid;
 pub struct Shared {
     pub cache: cache::Cache,
     pub secrets: secrets::Secrets,
+    /// The turns of the workspace at work that the host does for its functions.
+    pub labour: Arc<tokio::sync::Semaphore>,
 }
 
 /// What the instances of one function may reach.
@@ -44,6 +51,8 @@ pub struct Grants {
     pub environment: Arc<[(String, String)]>,
     pub egress: Arc<egress::Egress>,
     pub shared: Arc<Shared>,
+    /// The folders that it reads.
+    pub mounts: Arc<[filesystem::Mount]>,
     /// Where invocations get their `/tmp`.
     pub tmp: Arc<filesystem::TmpRoot>,
 }
@@ -61,6 +70,8 @@ pub struct Invocation {
     pub log: Arc<log::Log>,
     /// How this invocation calls other functions. None while a function is being loaded.
     pub callee: Option<Arc<dyn functions::Callee>>,
+    /// Where the function may answer before it ends; none where the caller takes one whole result.
+    pub output: Option<Arc<output::Output>>,
 }
 
 impl Invocation {
@@ -73,6 +84,7 @@ impl Invocation {
             caller: None,
             log: Arc::new(log::Log::new(limits.log_size)),
             callee: None,
+            output: None,
         }
     }
 }
@@ -85,6 +97,9 @@ pub struct State {
     pub(crate) reactor: reactor::Reactor,
     pub(crate) wasi: wasi::Wasi,
     pub(crate) turn: turn::Turn,
+    pub(crate) sockets: tcp::Sockets,
+    pub(crate) labour: labour::Labour,
+    pub(crate) compression: compression::Streams,
 }
 
 impl State {
@@ -93,9 +108,12 @@ impl State {
             memory: memory::MemoryMeter::new(grants.limits.memory),
             wasi: wasi::Wasi::new(grants.clone()),
             turn: turns.turn(),
+            labour: turns.labour(grants.shared.labour.clone()),
             grants,
             invocation: None,
             reactor: reactor::Reactor::default(),
+            sockets: tcp::Sockets::default(),
+            compression: compression::Streams::default(),
         }
     }
 
@@ -114,9 +132,11 @@ impl State {
     /// The invocation is over: whatever it left under way is cancelled.
     pub fn finish(&mut self) {
         self.reactor.clear();
+        self.sockets.close_interrupted();
+        self.compression.clear();
         self.turn.release();
         self.wasi.detach();
-        self.memory.end();
+        self.memory.end(self.sockets.charged());
         self.invocation = None;
     }
 
@@ -128,7 +148,7 @@ impl State {
 
     /// Whether the guest may hold something of the host's, which would mean nothing in a fork.
     pub(crate) fn holds_handles(&self) -> bool {
-        self.wasi.holds_handles()
+        self.wasi.holds_handles() || self.sockets.in_use() || self.compression.were_left()
     }
 
     /// What the invocation that just ended may have left in `/tmp`.

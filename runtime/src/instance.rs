@@ -12,18 +12,19 @@ pub mod replace;
 
 use crate::deployment::upload::{Upload, UploadKind};
 use crate::deployment::{Function, Program, Shape};
-use crate::engine::image::{Captured, Image};
+use crate::engine::image::{Captured, Image, ImageError};
 use crate::engine::slots::Placement;
-use crate::engine::{Engines, Metering, Origin};
+use crate::engine::{Engines, Metering, Origin, is_out_of_memory};
 use crate::host_api::bindings::Interpreter;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
 use crate::host_api::bindings::function::Function as Handler;
 use crate::host_api::turn::Turns;
 use crate::host_api::{Invocation, State};
-use crate::interpreters::{InterpreterError, Interpreters, Language};
+use crate::interpreters::{self, InterpreterError, Interpreters, Language};
 use crate::limits;
 use failure::Failure;
-use images::{Images, NoImage};
+use images::{Images, NewImage, NoImage};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -71,11 +72,42 @@ const EPOCHS_OF_A_FORK: u64 = 1_000;
 pub enum StartError {
     /// The function's own fault: its top level threw, looped, or wanted too much.
     Function(Failure),
-    /// All places are taken.
+    /// All places are taken, or the kernel has no memory for one.
     NoRoom,
     /// Ours.
     Host(wasmtime::Error),
     Interpreter(InterpreterError),
+}
+
+impl StartError {
+    /// What an error while an instance is made means: it is the function's, unless the kernel refused memory.
+    pub fn of(error: wasmtime::Error, state: &State) -> Self {
+        if state.memory.starved() || is_out_of_memory(&error) {
+            return Self::no_memory(error);
+        }
+        Self::Function(Failure::from_trap(&error, state))
+    }
+
+    /// As the end of an invocation that made its instance itself: a function's fault is what it came to.
+    pub fn outcome<T>(self) -> Result<Result<T, Failure>, Self> {
+        if let Self::Function(failure) = self { Ok(Err(failure)) } else { Err(self) }
+    }
+
+    fn no_memory(error: impl Display) -> Self {
+        tracing::warn!(
+            %error,
+            "the kernel refuses memory for another instance: look at the memory that is free, at this process's limit on \
+             address space (ulimit -v), and at vm.max_map_count"
+        );
+        Self::NoRoom
+    }
+}
+
+impl From<ImageError> for StartError {
+    fn from(error: ImageError) -> Self {
+        let error = wasmtime::Error::from(error);
+        if is_out_of_memory(&error) { Self::no_memory(error) } else { Self::Host(error) }
+    }
 }
 
 impl Factory {
@@ -119,7 +151,7 @@ impl Factory {
                 let instantiated = tokio::time::timeout_at(deadline.into(), pre.instantiate_async(&mut store)).await;
                 let handler = match instantiated {
                     Err(_) => return Err(StartError::Function(Failure::timeout(&function.grants.limits))),
-                    Ok(Err(error)) => return Err(started_badly(&store, error)),
+                    Ok(Err(error)) => return Err(StartError::of(error, store.data())),
                     Ok(Ok(handler)) => handler,
                 };
                 store.data_mut().finish();
@@ -138,8 +170,7 @@ impl Factory {
         invocation: Invocation,
         slot: OwnedSemaphorePermit,
     ) -> Result<Loaded, StartError> {
-        self.interpreters.prepare(language, metering).await.map_err(StartError::Interpreter)?;
-        let interpreter = self.interpreters.get(language, metering).map_err(StartError::Interpreter)?;
+        let interpreter = self.interpreter(language, metering).await?;
         let placement = Placement::new(interpreter.blank.clone());
         let mut store = self.store(function, interpreter.code.engine())?;
         let deadline = invocation.deadline;
@@ -151,7 +182,10 @@ impl Factory {
         };
         let (guest, loaded) = match tokio::time::timeout_at(deadline.into(), loading).await {
             Err(_) => return Err(StartError::Function(Failure::timeout(&function.grants.limits))),
-            Ok(Err(error)) => return Err(started_badly(&store, error)),
+            Ok(Err(error)) => return Err(StartError::of(error, store.data())),
+            Ok(Ok((_, Err(_)))) if store.data().memory.starved() => {
+                return Err(StartError::no_memory("its memory could not grow"));
+            }
             Ok(Ok((_, Err(failure)))) => {
                 return Err(StartError::Function(Failure::from_guest(failure, store.data())));
             }
@@ -178,19 +212,35 @@ impl Factory {
         let Program::Source { language, metering, .. } = &function.program else {
             return Ok(Err(self.load(function, invocation, slot).await?.instance));
         };
-        self.interpreters.prepare(*language, *metering).await.map_err(StartError::Interpreter)?;
-        let interpreter = self.interpreters.get(*language, *metering).map_err(StartError::Interpreter)?;
-        if let Some(image) = self.images.load(function, *language, interpreter).await {
+        let interpreter = self.interpreter(*language, *metering).await?;
+        if let Some(image) = self.images.load(function, *language, interpreter).await? {
             return Ok(Ok(image));
         }
         let loaded = self.load(function, invocation, slot).await?;
         let Ok(captured) = loaded.image else { return Ok(Err(loaded.instance)) };
-        let image = Image::new(interpreter.base.clone(), &captured);
-        let image = image.map_err(|error| StartError::Host(wasmtime::Error::msg(error.to_string())))?;
-        if let Err(error) = self.images.keep(function, *language, &captured).await {
+        let NewImage { image, stored, content } = self.make_image(function, captured).await?;
+        if let Err(error) = self.images.keep(function, stored, content).await {
             tracing::warn!(%error, "an image that was made anew could not be stored");
         }
         Ok(Ok(image))
+    }
+
+    /// Puts an image together that was just taken of a function.
+    pub async fn make_image(&self, function: &Function, captured: Captured) -> Result<NewImage, StartError> {
+        let Program::Source { language, metering, .. } = &function.program else {
+            return Err(StartError::Host(wasmtime::Error::msg("components have no image")));
+        };
+        let base = self.interpreter(*language, *metering).await?.base.clone();
+        Ok(self.images.make(function, *language, base, captured).await?)
+    }
+
+    async fn interpreter(
+        &self,
+        language: Language,
+        metering: Metering,
+    ) -> Result<&interpreters::Interpreter, StartError> {
+        self.interpreters.prepare(language, metering).await.map_err(StartError::Interpreter)?;
+        self.interpreters.get(language, metering).map_err(StartError::Interpreter)
     }
 
     /// An instance as it stood when the image was taken. Nothing runs in it yet.
@@ -209,7 +259,7 @@ impl Factory {
         store.set_epoch_deadline(EPOCHS_OF_A_FORK);
         let placement = Placement::new(image.clone());
         let guest = placement.instantiate(interpreter.code.instantiate_async(&mut store)).await;
-        let guest = guest.map_err(|error| started_badly(&store, error))?;
+        let guest = guest.map_err(|error| StartError::of(error, store.data()))?;
         store.data_mut().forked(placement.size(), image.number());
         Ok(Instance::new(store, Guest::Interpreter(guest), slot))
     }
@@ -228,7 +278,7 @@ impl Factory {
         };
         match tokio::time::timeout_at(deadline.into(), instantiated).await {
             Err(_) => Err(StartError::Function(Failure::timeout(&function.grants.limits))),
-            Ok(Err(error)) => Err(started_badly(&store, error)),
+            Ok(Err(error)) => Err(StartError::of(error, store.data())),
             Ok(Ok(())) => Ok(()),
         }
     }
@@ -261,9 +311,4 @@ impl Instance {
         }
         Ok(())
     }
-}
-
-/// An error while instantiating or loading is the function's.
-fn started_badly(store: &Store<State>, error: wasmtime::Error) -> StartError {
-    StartError::Function(Failure::from_trap(&error, store.data()))
 }

@@ -128,6 +128,14 @@ impl Interpreters {
         Ok(self.ready(language, metering).expect("it was set above"))
     }
 
+    /// Gives back the memory that functions were loaded into.
+    pub fn trim(&self) {
+        // All replicas of an interpreter share one.
+        for interpreter in self.ready.iter().flatten().filter_map(OnceLock::get).filter_map(|all| all.first()) {
+            interpreter.blank.trim();
+        }
+    }
+
     /// The interpreter of a language, if it is ready: this CPU's own.
     fn ready(&self, language: Language, metering: Metering) -> Option<&Interpreter> {
         let replicas = self.ready[usize::from(metering == Metering::Fuel)][language as usize].get()?;

@@ -79,6 +79,20 @@ pub const DEFAULT_REQUEST_SIZE: ByteSize = ByteSize::mib(1);
 pub const MAX_REQUEST_SIZE: ByteSize = ByteSize::mib(64);
 /// An uploaded component.
 pub const DEFAULT_UPLOAD_SIZE: ByteSize = ByteSize::mib(50);
+/// Entries of an uploaded archive, and its files with the folders that they are in: as many as a large `node_modules` has.
+pub const MAX_BUNDLE_FILES: usize = 20_000;
+/// One file of a bundle: it is held in memory while it is unpacked.
+pub const MAX_BUNDLE_FILE: ByteSize = ByteSize::mib(64);
+/// All files of a bundle, unpacked: 256 MiB, about what other runtimes of functions allow.
+pub const MAX_BUNDLE_SIZE: ByteSize = ByteSize::mib(256);
+/// The path of a file in a bundle, and each name in it.
+pub const MAX_BUNDLE_PATH: usize = 1024;
+/// See [`MAX_BUNDLE_PATH`]: what file systems take.
+pub const MAX_FILE_NAME: usize = 255;
+/// Folders inside folders of a bundle; npm's own trees stay far below.
+pub const MAX_BUNDLE_DEPTH: usize = 32;
+/// Bundles unpacked at once, each with up to [`MAX_BUNDLE_SIZE`] in memory until it is stored.
+pub const CONCURRENT_EXTRACTIONS: usize = 2;
 /// A result or a response body that is not streamed: 6 MiB, as common runtimes of functions have it.
 pub const DEFAULT_RESPONSE_SIZE: ByteSize = ByteSize::mib(6);
 /// What is read of a body that is refused, so that a client that is still sending gets to read why, and for how long.
@@ -136,6 +150,12 @@ pub const MAX_OPERATIONS: usize = 1_000;
 pub const MAX_FETCHES: u32 = 1_000;
 /// Outgoing HTTP requests of one invocation that run at once; more wait for their turn.
 pub const MAX_CONCURRENT_FETCHES: usize = 50;
+/// TCP connections that one instance has open at once. Each has a buffer of [`FETCH_CHUNK`], which counts as its memory.
+pub const MAX_SOCKETS: usize = 32;
+/// TCP connections of all instances of a deployment: they share the server's file descriptors.
+pub const MAX_DEPLOYMENT_SOCKETS: usize = 512;
+/// Certificates that a guest gives for one connection.
+pub const MAX_AUTHORITIES: ByteSize = ByteSize::kib(256);
 /// Hops of one outgoing request.
 pub const MAX_REDIRECTS: usize = 20;
 /// A piece of an outgoing request's response, as it is handed to the guest.
@@ -150,6 +170,29 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub const IDLE_CONNECTIONS: usize = 8;
 /// See [`IDLE_CONNECTIONS`].
 pub const IDLE_CONNECTION_AGE: Duration = Duration::from_secs(30);
+
+/// Data of one call of `crypto`: a millisecond or two of the slowest hash, and small enough for a processor's cache.
+pub const CRYPTO_PIECE: usize = 256 * 1024;
+/// How long a piece of the host's work for a guest goes on before others get their turn.
+pub const LABOUR_STEP: Duration = Duration::from_millis(10);
+/// Pieces of such work of one workspace that run at once: one, so that the others have the rest.
+pub const WORKSPACE_LABOUR: usize = 1;
+/// A key derived from a password.
+pub const MAX_DERIVED_KEY: usize = 64 * 1024;
+/// scrypt's N × r × p, which cannot be interrupted: about a second. Its memory counts as the function's.
+pub const MAX_SCRYPT_WORK: u64 = 1 << 22;
+/// Modulus of an RSA key, in bytes: 8,192 bits.
+pub const MAX_RSA: usize = 1024;
+/// Modulus of a new RSA key, in bits: finding primes cannot be interrupted, and takes seconds for as many.
+pub const MAX_GENERATED_RSA: u32 = 4096;
+/// Modulus up to which an RSA signature is verified where the guest asks, in bytes: half a millisecond.
+pub const RSA_INLINE: usize = 512;
+/// Streams of `compression` that one invocation has open at once; their memory counts as the function's, too.
+pub const MAX_COMPRESSIONS: usize = 1_000;
+/// Input of one call of `compression`: about three milliseconds of deflate's highest level on ordinary data.
+pub const COMPRESSION_INPUT: usize = 64 * 1024;
+/// Output of one call of `compression`.
+pub const COMPRESSION_OUTPUT: usize = 256 * 1024;
 
 /// Warm instances kept, over all workspaces (`FUNCTIONS_WORKERS_MAX_LRU`).
 pub const DEFAULT_WARM_INSTANCES: u32 = 500;
@@ -187,6 +230,9 @@ pub const KEPT_MEMORY: usize = 3 << 20;
 /// What a top level may change of its interpreter's memory for an image to be kept of it: the server holds it in memory
 /// while its function is called, and three times for a moment at the deploy.
 pub const MAX_IMAGE: ByteSize = ByteSize::mib(48);
+/// Beyond it, an image is put together, encoded and hashed off the executor's threads: 1 MiB takes less than a guest's
+/// slice of 2 ms, and nearly all images are smaller.
+pub const LARGE_IMAGE: ByteSize = ByteSize::mib(1);
 /// Engines for the interpreters, with compiled code of their own: on disk and in the page cache it is there once.
 pub const MAX_REPLICAS: usize = 8;
 /// Slots of one image that wait to be used again, for each CPU. Each may hold [`KEPT_MEMORY`], for ten seconds.
@@ -235,6 +281,8 @@ pub const MAX_CONNECTIONS: usize = 20_000;
 pub const HEAD_SIZE: usize = 64 * 1024;
 /// Headers of a request: hyper's own bound, named here because the error speaks of it.
 pub const MAX_HEADERS: usize = 100;
+/// From the client's end to the end of the function that was streaming to it: for its `finally` blocks.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(1);
 /// From SIGTERM to the end, whatever still runs.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 

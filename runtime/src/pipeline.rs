@@ -5,6 +5,7 @@
 
 mod call;
 pub mod request;
+mod stream;
 
 use crate::auth::{Right, Tokens};
 use crate::context::RequestContext;
@@ -20,16 +21,17 @@ use crate::routing::{Route, Style};
 use crate::workspace::admission::{Admission, Gates, Origin};
 use crate::workspace::registry::Registry;
 use bytes::{BufMut, Bytes, BytesMut};
-use call::{Callable, Ran};
+use call::Callable;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use request::{Bodies, Input};
 use std::sync::Arc;
 use std::time::Instant;
+use stream::{Answered, Framing, StreamBody};
 
-/// The body of an answer: whole, or as a component produces it.
-pub type AnswerBody = Either<Full<Bytes>, ProxyBody>;
+/// The body of an answer: whole, or as a component or a function produces it.
+pub type AnswerBody = Either<Full<Bytes>, Either<ProxyBody, StreamBody>>;
 
 /// All that an invocation passes through.
 pub struct Pipeline {
@@ -89,37 +91,35 @@ impl Pipeline {
             caller: identity.name(),
             log: log.clone(),
             callee: Some(Arc::new(Callable { pipeline: self.clone(), live: admission.live.clone() })),
+            output: None,
         };
-        let record = self.counters.begin(context, route.workspace, route.function);
-        let ended = match route.style {
-            Style::Run => self.run(admission, input, invocation, context, log).await,
-            Style::Http => self.http(admission, input, invocation, route).await,
-        };
-        record.end(ended.as_ref().err().map_or("ok", |error| error.code));
-        ended
+        match route.style {
+            Style::Run => match Framing::asked_for(&input.head.headers) {
+                None => {
+                    let record = self.counters.begin(context, route.workspace, route.function);
+                    let result = self.run(&admission, input, invocation).await;
+                    record.end(result.as_ref().err().map_or("ok", |error| error.code));
+                    Ok(result_of_run(&result?, log, context))
+                }
+                Some(framing) => {
+                    let event = input.parameters()?;
+                    match self.stream(admission, event, invocation, context, framing).await? {
+                        Answered::Result(result) => Ok(framing.only(result, log, context).map(whole)),
+                        Answered::Stream(response) => Ok(response.map(|body| Either::Right(Either::Right(body)))),
+                    }
+                }
+            },
+            Style::Http => self.http(admission, input, invocation, route, context).await,
+        }
     }
 
     async fn run(
         self: &Arc<Self>,
-        admission: Admission,
+        admission: &Admission,
         input: Input,
         invocation: Invocation,
-        context: RequestContext,
-        log: &Log,
-    ) -> Result<Response<AnswerBody>, RequestError> {
-        let result = self.call(&admission, input.parameters()?, invocation).await??;
-        let mut body = BytesMut::with_capacity(result.len() + 64);
-        body.put_slice(br#"{"result":"#);
-        body.put_slice(result.as_bytes());
-        body.put_slice(br#","logs":"#);
-        let mut logs = Vec::new();
-        log.append_json(&mut logs);
-        body.put_slice(&logs);
-        // Rust writes the shortest digits that read back as the same number.
-        body.put_slice(format!(r#","duration":{}}}"#, context.elapsed_ms()).as_bytes());
-        let mut response = Response::new(whole(body.freeze()));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(response)
+    ) -> Result<String, RequestError> {
+        Ok(self.call(admission, input.parameters()?, invocation).await??)
     }
 
     async fn http(
@@ -128,12 +128,36 @@ impl Pipeline {
         input: Input,
         invocation: Invocation,
         route: &Route<'_>,
+        context: RequestContext,
     ) -> Result<Response<AnswerBody>, RequestError> {
-        match self.http_call(admission, input, invocation, route.rest).await? {
-            Ran::Result(result) => Ok(event::answer(result?)?.map(whole)),
-            Ran::Answer(response) => Ok(response?.map(Either::Right)),
+        if admission.function.program.speaks_http() {
+            let record = self.counters.begin(context, route.workspace, route.function);
+            let answered = self.forward(admission, input, invocation, route.rest).await;
+            record.end(answered.as_ref().err().map_or("ok", |error| error.code));
+            return Ok(answered?.map(|body| Either::Right(Either::Left(body))));
+        }
+        let event = event::of_request(&input.head, route.rest, &input.body, invocation.id);
+        match self.stream(admission, event, invocation, context, Framing::Bytes).await? {
+            Answered::Result(result) => Ok(event::answer(result)?.map(whole)),
+            Answered::Stream(response) => Ok(response.map(|body| Either::Right(Either::Right(body)))),
         }
     }
+}
+
+/// The answer of `run`, put together around the result's own text.
+fn result_of_run(result: &str, log: &Log, context: RequestContext) -> Response<AnswerBody> {
+    let mut body = BytesMut::with_capacity(result.len() + 64);
+    body.put_slice(br#"{"result":"#);
+    body.put_slice(result.as_bytes());
+    body.put_slice(br#","logs":"#);
+    let mut logs = Vec::new();
+    log.append_json(&mut logs);
+    body.put_slice(&logs);
+    // Rust writes the shortest digits that read back as the same number.
+    body.put_slice(format!(r#","duration":{}}}"#, context.elapsed_ms()).as_bytes());
+    let mut response = Response::new(whole(body.freeze()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn whole(bytes: Bytes) -> AnswerBody {

@@ -1,10 +1,12 @@
-//! What survives the process: metadata in SQLite, files by content hash, and the key that seals secrets.
+//! What survives the process: metadata in SQLite, files by content hash, folders made of them, and the key that seals
+//! secrets.
 //!
 //! One server owns a data folder at a time; a second one is refused at start.
 
 pub mod blobs;
 pub mod key;
 pub mod metadata;
+pub mod trees;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub struct Store {
     pub metadata: metadata::Metadata,
     pub blobs: blobs::Blobs,
+    pub trees: trees::Trees,
     pub key: key::MasterKey,
     /// Held for as long as the server lives.
     _lock: std::fs::File,
@@ -33,6 +36,8 @@ pub enum StoreError {
     TooNew { found: i64, known: i64 },
     #[error("the file {hash} could not be read or written")]
     Blob { hash: blobs::Hash, source: std::io::Error },
+    #[error("the folder {tree} could not be made of its files")]
+    Tree { tree: blobs::Hash, source: std::io::Error },
     #[error("the file {hash} is damaged: its content has another hash; deploy the function again")]
     Damaged { hash: blobs::Hash },
     #[error("a stored document is damaged")]
@@ -57,8 +62,12 @@ impl Store {
         let key = key::MasterKey::open(&dir).map_err(failed)?;
         let metadata = metadata::Metadata::open(&folder.join("thimble.db")).await?;
         let blobs = blobs::Blobs::open(&dir).map_err(failed)?;
-        let used = metadata.blobs_in_use().await?;
-        blobs.sweep(&used).map_err(failed)?;
-        Ok(Self { metadata, blobs, key, _lock: lock })
+        let trees = trees::Trees::open(&dir, folder, blobs.clone()).map_err(failed)?;
+        let uses = metadata.uses().await?;
+        match trees.sweep(&uses).await.map_err(failed)? {
+            Some(used) => blobs.sweep(&used).map_err(failed)?,
+            None => tracing::error!("a list of files is missing, so no file is removed"),
+        }
+        Ok(Self { metadata, blobs, trees, key, _lock: lock })
     }
 }

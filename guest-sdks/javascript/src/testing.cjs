@@ -130,9 +130,9 @@ function cacheProxy(cache) {
   });
 }
 
-function contextOf(workspace, name, { timeout, memory, caller, requestId }, deadline) {
+function contextOf(workspace, name, { timeout, memory, caller, requestId }, deadline, waiting) {
   let waits = true;
-  return {
+  const context = {
     requestId,
     awsRequestId: requestId,
     workspace: workspace.name,
@@ -149,6 +149,8 @@ function contextOf(workspace, name, { timeout, memory, caller, requestId }, dead
     set callbackWaitsForEmptyEventLoop(value) { waits = Boolean(value); },
     getRemainingTimeInMillis: () => Math.max(0, Math.floor(deadline - performance.now())),
   };
+  // Not among what a copy of the context holds.
+  return Object.defineProperty(context, "waitUntil", { value: (promise) => void waiting.push(promise) });
 }
 
 // What a function is: its handler and its entry points, whatever form it is written in.
@@ -232,7 +234,7 @@ function fromSource(source, name, parameters = []) {
 
 // A handler with three parameters answers through its callback or by a promise, whichever comes first.
 function called({ call, self, isFetch }, event, context, store) {
-  if (isFetch) return fetched(call, self, event, store);
+  if (isFetch) return fetched(call, self, event, context, store);
   if (call.length < 3) return call.call(self, event, context);
   return new Promise((resolve, reject) => {
     const callback = (error, value) => {
@@ -245,16 +247,13 @@ function called({ call, self, isFetch }, event, context, store) {
 }
 
 // `fetch(request, env, ctx)`: the event is a request, or becomes one; the answer is the result that such a function has over HTTP.
-async function fetched(call, self, event, store) {
-  const waiting = [];
+async function fetched(call, self, event, context, store) {
   const url = new URL(`${event.rawPath ?? event.path ?? "/"}${event.rawQueryString ? `?${event.rawQueryString}` : ""}`, "http://localhost");
   const { method = "GET", headers = {}, body, isBase64Encoded } = event;
   const content = body === undefined || body === null ? undefined : isBase64Encoded ? Buffer.from(body, "base64") : body;
   const request = new Request(url, { method, headers, ...(content !== undefined && { body: content }) });
-  const response = await call.call(self, request, { ...store.env }, { waitUntil: (promise) => void waiting.push(promise), passThroughOnException() {} });
-  const answer = { statusCode: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
-  await Promise.allSettled(waiting);
-  return answer;
+  const response = await call.call(self, request, { ...store.env }, { waitUntil: context.waitUntil, passThroughOnException() {} });
+  return { statusCode: response.status, headers: Object.fromEntries(response.headers), body: await response.text() };
 }
 
 // A workspace: what its functions share, and its settings.
@@ -288,7 +287,8 @@ class Workspace {
     const { timeout = 20_000, memory = 128, caller, entry, requestId = randomUUID(), print = false } = options;
     const logs = [];
     const start = performance.now();
-    const context = contextOf(this, name, { timeout, memory, caller, requestId }, start + timeout);
+    const waiting = [];
+    const context = contextOf(this, name, { timeout, memory, caller, requestId }, start + timeout, waiting);
     const parameters = options.parameters ?? (isDeclared(given) ? given.parameters : undefined);
     const system = { THIMBLE_WORKSPACE: this.name, THIMBLE_FUNCTION_NAME: name, THIMBLE_FUNCTION_VERSION: this.version, THIMBLE_MEMORY_SIZE: `${memory}`, THIMBLE_TIMEOUT: `${timeout}` };
     const store = { logs, print, env: { ...system, ...this.env, ...options.env }, callables: this.#callables(options, depth) };
@@ -302,7 +302,9 @@ class Workspace {
         throw new InvocationError("function_not_found", entry === undefined ? `${name} has no handler of its own; its entry points are ${names}` : `there is no entry point "${entry}"; there are ${names}`);
       }
       const value = await called(found, JSON.parse(valueJson(event, "the event")), context, store);
-      return JSON.parse(strictJson(value, "the result"));
+      const result = JSON.parse(strictJson(value, "the result"));
+      await Promise.allSettled(waiting);
+      return result;
     };
     let timer;
     const late = new Promise((_, reject) => {

@@ -92,6 +92,16 @@ test("the context says what runs", async () => {
   assert.ok(process.env.PATH);
 });
 
+test("an invocation goes on until what it waits for is settled", async () => {
+  let done = false;
+  const value = await result((event, context) => {
+    context.waitUntil(new Promise((resolve) => setTimeout(resolve, 5)).then(() => { done = true; }));
+    context.waitUntil(Promise.reject(new Error("of no interest to the answer")));
+    return "answer";
+  });
+  assert.deepEqual([value, done], ["answer", true]);
+});
+
 test("the cache is the workspace's", async () => {
   const workspace = new Workspace({ cache: { start: { x: [1] } } });
   const { result } = await workspace.invoke(() => {

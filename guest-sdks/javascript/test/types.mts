@@ -11,6 +11,7 @@ interface Order { id: string; price: number }
 export const handler: Handler<Order, { total: number }> = async (event, context) => {
   cache[event.id] = event.price;
   const left: number = context.getRemainingTimeInMillis();
+  context.waitUntil(Promise.resolve());
   const count: number = thimble.cache.increment("orders");
   const known: number | undefined = values.get<number>(event.id);
   const doubled = await functions.double(event);

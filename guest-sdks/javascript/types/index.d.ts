@@ -23,6 +23,8 @@ export interface Context {
   readonly clientContext: undefined;
   callbackWaitsForEmptyEventLoop: boolean;
   getRemainingTimeInMillis(): number;
+  /** The invocation goes on until the promise is settled, though its answer is on its way. */
+  waitUntil(promise: unknown): void;
 }
 
 export type Callback<Result = unknown> = (error?: Error | string | null, result?: Result) => void;

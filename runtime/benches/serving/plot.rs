@@ -25,7 +25,9 @@ pub fn draw(path: &Path, title: &str, x: &str, y: &str, all: &[Series]) {
         .y_label_area_size(64)
         .build_cartesian_2d(range(|point| point.0).log_scale(), range(|point| point.1).log_scale())
         .expect("axes");
-    chart.configure_mesh().x_desc(x).y_desc(y).light_line_style(WHITE).draw().expect("a mesh");
+    let mut mesh = chart.configure_mesh();
+    mesh.x_desc(x).y_desc(y).light_line_style(WHITE).x_label_formatter(&label).y_label_formatter(&label);
+    mesh.draw().expect("a mesh");
     for (index, series) in all.iter().enumerate() {
         let color = Palette99::pick(index).to_rgba();
         let shown: Vec<_> = series.points.iter().copied().filter(|point| point.1 > 0.0).collect();
@@ -44,4 +46,9 @@ pub fn draw(path: &Path, title: &str, x: &str, y: &str, all: &[Series]) {
         .draw()
         .expect("a legend");
     root.present().expect("a file");
+}
+
+/// `10` and `0.1`, not `10.0`.
+fn label(value: &f64) -> String {
+    ((value * 1000.0).round() / 1000.0).to_string()
 }

@@ -1,25 +1,26 @@
 //! A deploy: everything that can fail happens first, then one commit, then one swap.
 
 use super::Admin;
-use crate::deployment::document::{Document, StoredFunction, StoredImage};
+use crate::deployment::bundle;
+use crate::deployment::document::{Document, StoredFunction, StoredImage, StoredMount, TASK, TRANSLATIONS};
+use crate::deployment::spec::{Folder, Kind, SpecError};
 use crate::deployment::typescript::{self, Original, Place, Refused};
-use crate::deployment::upload::UploadKind;
 use crate::deployment::{Deployment, Function, Program, Shape};
-use crate::engine::image::{Captured, Image};
 use crate::error::RequestError;
 use crate::host_api::Invocation;
 use crate::instance::failure::{Failure, FailureKind, Position};
-use crate::instance::images::NoImage;
+use crate::instance::images::{NewImage, NoImage};
 use crate::instance::pool::{Made, PoolKey};
 use crate::instance::{Loaded, StartError};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::metadata::StoredDeployment;
+use crate::store::trees::Tree;
 use crate::workspace::registry::{Change, RegistryError};
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -74,7 +75,7 @@ impl Admin {
         };
         registry.store.blobs.put(files.into_values().chain(built.images).collect()).await?;
         let _swap = registry.swap(workspace).await;
-        registry.store.metadata.commit(workspace.as_str(), &stored, &document.files()).await?;
+        registry.store.metadata.commit(workspace.as_str(), &stored, &document.uses()).await?;
 
         let replaced = registry.loaded(workspace).await;
         let live = registry.publish(built.deployment).await;
@@ -110,11 +111,15 @@ impl Admin {
         let mut functions = Vec::new();
         let mut originals = Vec::new();
         for function in &mut document.functions {
+            let known = before.and_then(|before| before.function(&function.name));
+            if let Some(tree) = function.task() {
+                self.translate_files(function, known, tree, files).await?;
+                continue;
+            }
             if !function.language.is_translated() || function.translation.is_some() {
                 continue;
             }
-            let known = before.and_then(|before| before.function(&function.name));
-            let known = known.filter(|there| there.code == function.code && there.language == function.language);
+            let known = known.filter(|there| there.code == function.code && there.file() == function.file());
             function.translation = known.and_then(|there| there.translation);
             if function.translation.is_none()
                 && let Some(code) = files.get(&function.code)
@@ -139,6 +144,58 @@ impl Admin {
         Ok(())
     }
 
+    /// Makes JavaScript of what is TypeScript or JSX among a function's own files, and a folder of that.
+    async fn translate_files(
+        &self,
+        function: &mut StoredFunction,
+        known: Option<&StoredFunction>,
+        tree: Hash,
+        files: &mut HashMap<Hash, Arc<[u8]>>,
+    ) -> Result<(), RequestError> {
+        let is_ours = |mount: &&StoredMount| mount.at == TRANSLATIONS;
+        let runs_javascript = function.language == Kind::JavaScript || function.language.is_translated();
+        if !runs_javascript || function.mounts.iter().any(|mount| is_ours(&mount)) {
+            return Ok(());
+        }
+        if let Some(known) = known.filter(|there| there.task() == Some(tree) && there.main == function.main) {
+            function.translation = known.translation;
+            function.mounts.extend(known.mounts.iter().find(is_ours).cloned());
+            return Ok(());
+        }
+        let store = &self.pipeline.registry.store;
+        let (mut paths, mut originals) = (Vec::new(), Vec::new());
+        for file in store.trees.read(tree).await?.files {
+            let is_main = function.main.as_ref() == Some(&file.path) && function.language.is_translated();
+            if !is_main && !bundle::is_translated(&file.path) {
+                continue;
+            }
+            // What is no text is no TypeScript: films have that ending, too.
+            if let Ok(text) = String::from_utf8(store.blobs.get(file.content).await?) {
+                originals.push(Original { file: format!("{TASK}/{}", file.path), text });
+                paths.push(file.path);
+            }
+        }
+        if originals.is_empty() {
+            return Ok(());
+        }
+        let translated = typescript::translate(&originals).await?;
+        let mut made = BTreeMap::new();
+        for ((path, original), result) in paths.into_iter().zip(originals).zip(translated) {
+            let code: Arc<[u8]> = match result {
+                Ok(code) => code.into_bytes().into(),
+                Err(refused) => return Err(cannot_deploy(&function.name, does_not_parse(original.file, refused))),
+            };
+            if function.main.as_ref() == Some(&path) {
+                function.translation = Some(Hash::of(&code));
+                files.insert(Hash::of(&code), code.clone());
+            }
+            made.insert(path, code);
+        }
+        let tree = Tree::of(&made);
+        function.mounts.push(StoredMount { at: TRANSLATIONS.into(), tree: tree.hash() });
+        self.keep(vec![Folder { tree, contents: made.into_values().collect() }]).await
+    }
+
     async fn build(
         &self,
         workspace: &Name,
@@ -149,19 +206,20 @@ impl Admin {
     ) -> Result<Built, RequestError> {
         let registry = &self.pipeline.registry;
         let mut deployment = registry.assemble(workspace, version, document, files).await?;
-        // What a top level sees besides its own code: the names that it may call, the environment, where it may fetch.
-        let same_surroundings = before.is_some_and(|before| {
-            let names =
-                |document: &Document| document.functions.iter().map(|it| it.name.clone()).collect::<HashSet<_>>();
-            before.env == document.env && before.egress == document.egress && names(before) == names(document)
-        });
+        if let Some(function) = deployment.functions().find(|it| it.provisioned > 0 && !it.program.stays_warm()) {
+            return Err(SpecError::NothingStaysReady { function: function.grants.function.clone() }.into());
+        }
+        // What a top level sees besides its own code: the environment, where it may fetch, the names that it may call.
+        let same_settings = before.is_some_and(|before| before.env == document.env && before.egress == document.egress);
+        let names = |document: &Document| document.functions.iter().map(|it| it.name.clone()).collect::<HashSet<_>>();
+        let same_names = before.is_some_and(|before| names(before) == names(document));
         let mut to_load = Vec::new();
         for function in &mut document.functions {
             let known = before.and_then(|before| before.function(&function.name)).filter(|there| same(there, function));
             if let Some(known) = known {
                 (function.callable, function.entries) = (known.callable, known.entries.clone());
-                if same_surroundings {
-                    function.image = known.image.clone();
+                function.image = known.image.clone();
+                if same_settings && same_names {
                     continue;
                 }
             }
@@ -172,18 +230,23 @@ impl Admin {
         let mut loads = stream::iter(loads).buffered(LOADS_AT_ONCE);
         while let Some((loaded, known)) = loads.next().await {
             let built = match loaded {
-                // It was deployed before, and is not what this deploy is about: its callers will hear of it.
-                Err(_) if known => continue,
+                // Only names of others came or went, and it fails by itself: it is not what this deploy is about, and
+                // stays as it was deployed.
+                Err(error) if known && same_settings && error.status == StatusCode::UNPROCESSABLE_ENTITY => {
+                    tracing::warn!(%workspace, "a function stays as it was: {}", error.message);
+                    continue;
+                }
                 loaded => loaded?,
             };
             let Some(function) = document.functions.iter_mut().find(|function| function.name == built.name) else {
                 continue;
             };
             (function.callable, function.entries) = (built.shape.callable, built.shape.entries);
-            if let Some((stored, content)) = built.stored {
-                function.image = Some(stored);
+            // None where this load left what cannot be an image, whatever the one before did.
+            function.image = built.stored.map(|(stored, content)| {
                 images.push(content);
-            }
+                stored
+            });
             if let Some(warning) = built.no_image.and_then(NoImage::warning) {
                 warnings.push(format!("function `{}`: {warning}", built.name));
             }
@@ -201,7 +264,7 @@ impl Admin {
         let (pools, factory) = (&self.pipeline.pools, self.pipeline.pools.factory());
         let slot = pools.slot()?;
         if let Program::Upload(upload) = &function.program
-            && !matches!(upload.kind, UploadKind::Handler(_))
+            && !function.program.stays_warm()
         {
             let probed = factory.probe(function, upload, invocation).await;
             probed.map_err(|error| cannot_deploy(&name, error))?;
@@ -218,38 +281,30 @@ impl Admin {
             }
         };
         drop(instance);
-        let (image, stored) = self.image(function, &captured)?;
-        Ok(BuiltFunction { name, shape, made: Some(Made::Image(image)), stored: Some(stored), no_image: None })
-    }
-
-    fn image(&self, function: &Function, captured: &Captured) -> Result<(Arc<Image>, Stored), RequestError> {
-        let factory = self.pipeline.pools.factory();
-        let Program::Source { language, metering, .. } = &function.program else {
-            return Err(RequestError::internal(&NoImage::Component));
-        };
-        let interpreter = factory.interpreters.get(*language, *metering);
-        let interpreter = interpreter.map_err(|error| RequestError::internal(&error))?;
-        let image = Image::new(interpreter.base.clone(), captured).map_err(|error| RequestError::internal(&error))?;
-        Ok((image, factory.images.describe(function, *language, captured)))
+        let NewImage { image, stored, content } = factory.make_image(function, captured).await?;
+        let stored = Some((stored, content));
+        Ok(BuiltFunction { name, shape, made: Some(Made::Image(image)), stored, no_image: None })
     }
 }
-
-/// An image as it is stored, and its content.
-type Stored = (StoredImage, Arc<[u8]>);
 
 /// A function whose top level has run.
 struct BuiltFunction {
     name: Name,
     shape: Shape,
     made: Option<Made>,
-    stored: Option<Stored>,
+    /// Its image as it is stored, and the content.
+    stored: Option<(StoredImage, Arc<[u8]>)>,
     no_image: Option<NoImage>,
 }
 
 /// Whether a function would load as it did before.
 fn same(a: &StoredFunction, b: &StoredFunction) -> bool {
     let names = |function: &StoredFunction| function.parameter_names();
-    a.code == b.code && a.language == b.language && names(a) == names(b) && a.limits == b.limits
+    a.code == b.code
+        && (&a.main, &a.mounts) == (&b.main, &b.mounts)
+        && a.language == b.language
+        && names(a) == names(b)
+        && a.limits == b.limits
 }
 
 /// A source that the translator refuses, in the shape that the interpreter's own refusals have.

@@ -2,8 +2,9 @@
 
 use super::deploy::Deployed;
 use super::{Admin, Answer, Shared, json};
+use crate::deployment::bundle::Format;
 use crate::deployment::document::{Document, Isolation, StoredFunction};
-use crate::deployment::spec::{FunctionSpec, Kind, WorkspaceSpec};
+use crate::deployment::spec::{CheckedFunction, FunctionSpec, Kind, WorkspaceSpec};
 use crate::error::RequestError;
 use crate::pipeline::request;
 use crate::routing::Name;
@@ -39,6 +40,7 @@ pub(super) async fn deploy(
     let body = admin.body(body, admin.pipeline.limits.request_size).await?;
     let spec: WorkspaceSpec = request::json(&body)?;
     let checked = spec.check(&admin.pipeline.limits)?;
+    admin.keep(checked.folders).await?;
     let change = admin.pipeline.registry.change(&workspace).await;
     let before = admin.stored(&workspace).await?;
     let deployed = admin.deploy(&change, &workspace, checked.document, before.as_ref(), checked.files).await?;
@@ -155,9 +157,11 @@ pub(super) struct Asked {
     isolation: Option<Isolation>,
     #[serde(rename = "provisionedConcurrency")]
     provisioned: Option<u32>,
+    /// The file of a bundle that is run.
+    main: Option<String>,
 }
 
-/// `PUT /v2/functions/{workspace}/{function}`: one function, in JSON or as its bare code by its media type.
+/// `PUT /v2/functions/{workspace}/{function}`: one function, in JSON, as its bare code or as an archive by its media type.
 pub(super) async fn put_one(
     State(admin): Shared,
     Path((workspace, function)): Path<(String, String)>,
@@ -234,6 +238,7 @@ impl Admin {
         }
     }
 
+    /// A function as it was sent, with its files stored.
     async fn uploaded(
         &self,
         headers: &HeaderMap,
@@ -242,6 +247,7 @@ impl Admin {
         asked: Asked,
     ) -> Result<(StoredFunction, Arc<[u8]>), RequestError> {
         let limits = &self.pipeline.limits;
+        let mut unpacked = None;
         let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
         let source = async |language, body: Body| {
@@ -278,10 +284,19 @@ impl Admin {
                 spec.code = base64::engine::general_purpose::STANDARD.encode(&wasm);
                 spec
             }
+            "application/zip" | "application/x-zip-compressed" => {
+                let found = self.unpacked(body, Format::Zip, function, asked.main.clone()).await?;
+                FunctionSpec::bare(String::new(), unpacked.insert(found).bundle.kind)
+            }
+            "application/gzip" | "application/x-gzip" | "application/x-tar+gzip" | "application/x-gtar" => {
+                let found = self.unpacked(body, Format::TarGz, function, asked.main.clone()).await?;
+                FunctionSpec::bare(String::new(), unpacked.insert(found).bundle.kind)
+            }
             _ => {
                 let message = format!(
                     "the Content-Type is `{}`; a function is sent as application/json, text/javascript, text/typescript, \
-                     text/tsx, text/jsx, text/x-python or application/wasm",
+                     text/tsx, text/jsx, text/x-python or application/wasm, several files as application/zip or \
+                     application/gzip (a tar.gz)",
                     media.escape_debug()
                 );
                 return Err(RequestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
@@ -292,7 +307,16 @@ impl Admin {
         spec.fuel = asked.fuel.or(spec.fuel);
         spec.isolation = asked.isolation.unwrap_or(spec.isolation);
         spec.provisioned = asked.provisioned.or(spec.provisioned);
-        Ok(spec.check(function.clone())?)
+        let (bundle, _turn) = unpacked.map(|unpacked| (unpacked.bundle, unpacked.turn)).unzip();
+        let CheckedFunction { stored, code, folder } = match bundle {
+            Some(bundle) => spec.bundled(function.clone(), bundle)?,
+            None => {
+                spec.main = asked.main.or(spec.main);
+                spec.check(function.clone())?
+            }
+        };
+        self.keep(folder.into_iter().collect()).await?;
+        Ok((stored, code))
     }
 
     /// A function as it could be deployed again.
@@ -304,6 +328,7 @@ impl Admin {
         };
         let mut shown =
             Map::from_iter([("code".to_string(), value!(code)), ("language".to_string(), value!(function.language))]);
+        self.show_files(function, &mut shown).await?;
         let mut optional = |name: &str, setting: Option<Value>| {
             if let Some(setting) = setting {
                 shown.insert(name.into(), setting);

@@ -24,6 +24,8 @@ use crate::store::Store;
 use crate::workspace::admission::Gates;
 use crate::workspace::registry::Registry;
 use anyhow::Context;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,10 +161,15 @@ async fn sweep(pipeline: Arc<Pipeline>) {
         tracing::warn!(error = &*error, "instances that are to be ready cannot be looked up");
     }
     let mut beat = tokio::time::interval(limits::SURPLUS_EXPIRY / 3);
+    // Each leaves out what another is at, so a function that takes long holds up neither the others nor the sweep.
+    let mut fills = FuturesUnordered::new();
     loop {
-        beat.tick().await;
-        pipeline.pools.shrink();
-        pipeline.pools.fill_provisioned().await;
+        tokio::select! {
+            _ = beat.tick() => pipeline.pools.shrink(),
+            () = pipeline.pools.lack() => {}
+            Some(()) = fills.next() => continue,
+        }
+        fills.push(pipeline.pools.fill_provisioned());
     }
 }
 

@@ -4,6 +4,7 @@ use super::spec::Kind;
 use crate::limits::AskedLimits;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
+use crate::store::metadata::Use;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -30,6 +31,12 @@ pub struct StoredFunction {
     /// The JavaScript that was made of the code, where that is another language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub translation: Option<Hash>,
+    /// Where the code is below `/var/task`, for a function of several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main: Option<String>,
+    /// The folders that it reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<StoredMount>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +54,20 @@ pub struct StoredFunction {
     /// What the first load left in memory, to fork instances from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<StoredImage>,
+}
+
+/// The folder of a function's own files.
+pub const TASK: &str = "/var/task";
+
+/// Where a function of several files finds the JavaScript that was made of its TypeScript and JSX.
+pub const TRANSLATIONS: &str = "/var/translated";
+
+/// A folder that a function reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMount {
+    /// Where the function sees it.
+    pub at: String,
+    pub tree: Hash,
 }
 
 /// What invocations of a function may share.
@@ -79,12 +100,20 @@ impl Isolation {
 impl StoredFunction {
     /// The name that its file has in places and stacks.
     pub fn file(&self) -> String {
-        format!("{}.{}", self.name, self.language.extension())
+        match &self.main {
+            Some(path) => format!("{TASK}/{path}"),
+            None => format!("{}.{}", self.name, self.language.extension()),
+        }
     }
 
     /// What is run of it.
     pub fn program(&self) -> Hash {
         self.translation.unwrap_or(self.code)
+    }
+
+    /// The folder of its own files, if it has more than one.
+    pub fn task(&self) -> Option<Hash> {
+        self.mounts.iter().find(|mount| mount.at == TASK).map(|mount| mount.tree)
     }
 
     /// The names of the declared parameters, in order.
@@ -106,11 +135,17 @@ impl Document {
         }
     }
 
-    /// The hashes of all code, translations and images.
-    pub fn files(&self) -> Vec<Hash> {
+    /// All code, translations, images and folders.
+    pub fn uses(&self) -> Vec<Use> {
         let images = self.functions.iter().flat_map(|function| &function.image).map(|image| image.content);
         let translations = self.functions.iter().filter_map(|function| function.translation);
-        self.functions.iter().map(|function| function.code).chain(translations).chain(images).collect()
+        let files = self.functions.iter().map(|function| function.code).chain(translations).chain(images);
+        files.map(Use::File).chain(self.trees().map(Use::Tree)).collect()
+    }
+
+    /// The folders of all functions.
+    pub fn trees(&self) -> impl Iterator<Item = Hash> {
+        self.functions.iter().flat_map(|function| &function.mounts).map(|mount| mount.tree)
     }
 }
 

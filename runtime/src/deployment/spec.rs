@@ -1,10 +1,12 @@
 //! A deploy's body: as it was written, and its checks that need no sandbox.
 
-use super::document::{Document, Isolation, StoredFunction};
+use super::bundle::{self, Bundle, BundleError, Files};
+use super::document::{Document, Isolation, StoredFunction, StoredMount, TASK};
 use crate::host_api::egress::rules::Rules;
 use crate::limits::{self, AskedLimits, ByteSize, ServerLimits};
 use crate::routing::{Name, RoutingError};
 use crate::store::blobs::Hash;
+use crate::store::trees::Tree;
 use base64::Engine as _;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -33,6 +35,11 @@ pub struct Functions(pub Vec<(String, FunctionSpec)>);
 pub struct FunctionSpec {
     /// Source text; for `wasm`, the component in Base64.
     pub code: String,
+    /// Where the code is among its files, below `/var/task`.
+    pub main: Option<String>,
+    /// Its other files, by their paths below `/var/task`.
+    #[serde(default)]
+    pub files: BTreeMap<String, FileSpec>,
     #[serde(default)]
     pub language: Kind,
     /// Parameters by name, each with a JSON Schema. The order counts for calls with several arguments.
@@ -47,6 +54,21 @@ pub struct FunctionSpec {
     pub isolation: Isolation,
     #[serde(rename = "provisionedConcurrency")]
     pub provisioned: Option<u32>,
+}
+
+/// A file of a function, as it is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a file is a text, or an object with its content as `base64`")]
+pub enum FileSpec {
+    Text(String),
+    Bytes(Base64),
+}
+
+/// Bytes as JSON can hold them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base64 {
+    base64: String,
 }
 
 /// What a function's code is.
@@ -98,35 +120,62 @@ pub enum SpecError {
     Egress(#[from] crate::host_api::egress::rules::RuleError),
     #[error("{what}: {found} is more than the {allowed} that are allowed")]
     TooMany { what: &'static str, found: usize, allowed: usize },
+    #[error(
+        "function `{function}`: provisionedConcurrency has no use here, since each call of a `wasi:http` or `wasi:cli` \
+         component gets a new instance; leave it out, or export `thimble:runtime/handler@0.1.0`, whose instances stay ready"
+    )]
+    NothingStaysReady { function: Name },
     #[error("env is {found} bytes in names and values; {} are allowed", limits::MAX_ENVIRONMENT)]
     EnvironmentTooLarge { found: usize },
     #[error("env: `{}` is no name of a variable: letters, digits and `_`, not beginning with a digit", .0.escape_debug())]
     EnvironmentName(String),
     #[error("function `{function}`: `code` is not valid Base64, as `\"language\": \"wasm\"` asks for")]
     Base64 { function: Name },
+    #[error("function `{function}`: the file `{file}` is not valid Base64")]
+    FileBase64 { function: Name, file: String },
     #[error("function `{function}`: `code` is empty")]
     Empty { function: Name },
+    #[error("function `{function}`: `main` is `{main}`, but the language is {}; name the `language`", .language.name())]
+    MainLanguage { function: Name, main: String, language: Kind },
+    #[error("function `{function}`: {source}")]
+    Bundle { function: Name, source: BundleError },
 }
 
 /// A spec that passed its checks: what to store, and the code by its hash.
 pub struct Checked {
     pub document: Document,
     pub files: HashMap<Hash, Arc<[u8]>>,
+    pub folders: Vec<Folder>,
+}
+
+/// A function that passed its checks.
+pub struct CheckedFunction {
+    pub stored: StoredFunction,
+    pub code: Arc<[u8]>,
+    /// Its own files, if it has more than its code.
+    pub folder: Option<Folder>,
+}
+
+/// A folder to be stored.
+pub struct Folder {
+    pub tree: Tree,
+    pub contents: Vec<Arc<[u8]>>,
 }
 
 impl WorkspaceSpec {
     /// Checks all that can be checked without running anything.
     pub fn check(self, server: &ServerLimits) -> Result<Checked, SpecError> {
         let mut document = Document { env: self.env, egress: self.egress, functions: Vec::new() };
-        let mut files = HashMap::new();
+        let (mut files, mut folders) = (HashMap::new(), Vec::new());
         for (name, function) in self.functions.0 {
             let name = Name::function(&name)?;
-            let (stored, code) = function.check(name)?;
-            files.insert(stored.code, code);
-            document.functions.push(stored);
+            let checked = function.check(name)?;
+            files.insert(checked.stored.code, checked.code);
+            folders.extend(checked.folder);
+            document.functions.push(checked.stored);
         }
         document.check(server)?;
-        Ok(Checked { document, files })
+        Ok(Checked { document, files, folders })
     }
 }
 
@@ -135,6 +184,8 @@ impl FunctionSpec {
     pub fn bare(code: String, language: Kind) -> Self {
         Self {
             code,
+            main: None,
+            files: BTreeMap::new(),
             language,
             parameters: None,
             description: None,
@@ -147,22 +198,47 @@ impl FunctionSpec {
     }
 
     /// The stored form of a function, and its code.
-    pub fn check(self, name: Name) -> Result<(StoredFunction, Arc<[u8]>), SpecError> {
+    pub fn check(mut self, name: Name) -> Result<CheckedFunction, SpecError> {
         let code: Arc<[u8]> = match self.language {
             Kind::Wasm => base64::engine::general_purpose::STANDARD
                 .decode(self.code.as_bytes())
                 .map_err(|_| SpecError::Base64 { function: name.clone() })?
                 .into(),
-            _ => self.code.into_bytes().into(),
+            _ => std::mem::take(&mut self.code).into_bytes().into(),
         };
+        let (files, main) = (std::mem::take(&mut self.files), self.main.take());
+        if files.is_empty() && main.is_none() {
+            return self.stored(name, code, None);
+        }
+        let bundle = beside(code, main, self.language, &name, files)?;
+        self.bundled(name, bundle)
+    }
+
+    /// The stored form of a function of several files.
+    pub fn bundled(self, name: Name, bundle: Bundle) -> Result<CheckedFunction, SpecError> {
+        let code = bundle.files.get(&bundle.main).cloned();
+        let code = code.ok_or_else(|| SpecError::Bundle {
+            function: name.clone(),
+            source: BundleError::MainMissing { by: "`main`", main: bundle.main.clone() },
+        })?;
+        self.stored(name, code, Some(bundle))
+    }
+
+    fn stored(self, name: Name, code: Arc<[u8]>, bundle: Option<Bundle>) -> Result<CheckedFunction, SpecError> {
         if code.iter().all(u8::is_ascii_whitespace) {
             return Err(SpecError::Empty { function: name });
         }
+        let mounts = bundle.iter().map(|bundle| StoredMount { at: TASK.into(), tree: bundle.hash }).collect();
+        let (main, folder) = bundle
+            .map(|Bundle { files, main, tree, .. }| (main, Folder { tree, contents: files.into_values().collect() }))
+            .unzip();
         let stored = StoredFunction {
             name,
             language: self.language,
             code: Hash::of(&code),
             translation: None,
+            main,
+            mounts,
             parameters: self.parameters,
             description: self.description,
             limits: AskedLimits { timeout: self.timeout, memory: self.memory, fuel: self.fuel },
@@ -172,7 +248,66 @@ impl FunctionSpec {
             entries: Vec::new(),
             image: None,
         };
-        Ok((stored, code))
+        Ok(CheckedFunction { stored, code, folder })
+    }
+}
+
+/// Code with other files beside it.
+fn beside(
+    code: Arc<[u8]>,
+    main: Option<String>,
+    language: Kind,
+    function: &Name,
+    files: BTreeMap<String, FileSpec>,
+) -> Result<Bundle, SpecError> {
+    at_most("files", files.len(), limits::MAX_BUNDLE_FILES)?;
+    let refuse = |source| SpecError::Bundle { function: function.clone(), source };
+    let path_of = |path: &str| {
+        let empty = || BundleError::Path { entry: path.escape_debug().to_string(), problem: "it names no file" };
+        bundle::checked_path(path.as_bytes()).and_then(|path| path.ok_or_else(empty)).map_err(refuse)
+    };
+    let main = path_of(main.as_deref().unwrap_or(language.main()))?;
+    if bundle::kind(&main).is_some_and(|kind| kind != language) {
+        return Err(SpecError::MainLanguage { function: function.clone(), main, language });
+    }
+    let mut all = Files::default();
+    all.add(main.clone(), code).map_err(refuse)?;
+    for (path, file) in files {
+        let content =
+            match file {
+                FileSpec::Text(text) => text.into_bytes(),
+                FileSpec::Bytes(Base64 { base64 }) => base64::engine::general_purpose::STANDARD
+                    .decode(base64.as_bytes())
+                    .map_err(|_| SpecError::FileBase64 { function: function.clone(), file: path.clone() })?,
+            };
+        all.add(path_of(&path)?, content.into()).map_err(refuse)?;
+    }
+    Ok(Bundle::with_main(all.finish(), main, language))
+}
+
+impl Kind {
+    /// As it is written in JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::JavaScript => "javascript",
+            Self::TypeScript => "typescript",
+            Self::Tsx => "tsx",
+            Self::Jsx => "jsx",
+            Self::Python => "python",
+            Self::Wasm => "wasm",
+        }
+    }
+
+    /// What the code is called where other files are beside it and it has no name.
+    fn main(self) -> &'static str {
+        match self {
+            Self::JavaScript => "index.js",
+            Self::TypeScript => "index.ts",
+            Self::Tsx => "index.tsx",
+            Self::Jsx => "index.jsx",
+            Self::Python => "main.py",
+            Self::Wasm => "main.wasm",
+        }
     }
 }
 

@@ -69,6 +69,8 @@ pub enum ImageError {
     Damaged,
     #[error("an image cannot be mapped")]
     Map(#[from] io::Error),
+    #[error("the server is stopping")]
+    Stopping,
 }
 
 const MAGIC: [u8; 8] = *b"thimble1";

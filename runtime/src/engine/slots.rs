@@ -9,7 +9,7 @@
 //! faulted in for that: a kernel that does neither lets threads fork side by side.
 
 use super::image::{Captured, Image};
-use super::pages::{PAGE, written};
+use super::pages::{PAGE, small_pages, written};
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use std::cell::RefCell;
@@ -37,15 +37,13 @@ pub(super) struct Slot {
 pub struct Placement {
     image: Arc<Image>,
     place: Mutex<Option<Place>>,
+    /// Why there is no memory: wasmtime passes on the text of it only.
+    refused: Mutex<Option<io::Error>>,
 }
 
-/// No image can be taken.
+/// A top level has changed more memory than an image may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CaptureError {
-    /// The kernel cannot tell which pages were written.
-    Unknown,
-    TooLarge,
-}
+pub struct TooLarge;
 
 #[derive(Clone, Copy)]
 struct Place {
@@ -76,19 +74,23 @@ thread_local! {
 
 impl Placement {
     pub fn new(image: Arc<Image>) -> Arc<Self> {
-        Arc::new(Self { image, place: Mutex::new(None) })
+        Arc::new(Self { image, place: Mutex::new(None), refused: Mutex::new(None) })
     }
 
     /// Runs an instantiation, whose memory then comes from this placement's image.
-    pub async fn instantiate<F: Future>(self: &Arc<Self>, instantiation: F) -> F::Output {
+    pub async fn instantiate<T>(
+        self: &Arc<Self>,
+        instantiation: impl Future<Output = wasmtime::Result<T>>,
+    ) -> wasmtime::Result<T> {
         let mut instantiation = pin!(instantiation);
-        std::future::poll_fn(|context| {
+        let instantiated = std::future::poll_fn(|context| {
             NEXT.set(Some(self.clone()));
             let polled: Poll<_> = instantiation.as_mut().poll(context);
             NEXT.take();
             polled
-        })
-        .await
+        });
+        let instantiated = instantiated.await;
+        lock(&self.refused).take().map_or(instantiated, |error| Err(error.into()))
     }
 
     /// Bytes of linear memory.
@@ -97,36 +99,42 @@ impl Placement {
     }
 
     /// What the guest has changed. The store is the proof that the guest does not run meanwhile.
-    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Result<Captured, CaptureError> {
-        let place = (*self.place()).ok_or(CaptureError::Unknown)?;
+    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Result<Captured, TooLarge> {
+        let place = (*self.place()).expect("an instance has its memory for as long as its store is there");
         let mut captured = Captured { size: place.size, number, indices: Vec::new(), pages: Vec::new() };
         let start = place.start.as_ptr() as usize;
-        let known = written(start, start + place.size, |from, to| {
-            for address in (from..to).step_by(*PAGE) {
-                let index = (address - start) / *PAGE;
-                // SAFETY: the page is within the memory, which lives while the place is set, and nobody writes to it.
-                let now = unsafe { std::slice::from_raw_parts(address as *const u8, *PAGE) };
-                let same = match self.image.page(index) {
-                    Some(before) => now == before,
-                    None => now.iter().all(|byte| *byte == 0),
-                };
-                // What is over the bound is not copied: a top level must not fill the server's own memory.
-                if !same && captured.pages.len() < limits::MAX_IMAGE.as_usize() {
-                    captured.indices.push(index as u32);
-                    captured.pages.extend_from_slice(now);
-                }
-            }
-        });
-        match known {
-            false => Err(CaptureError::Unknown),
-            true if captured.pages.len() >= limits::MAX_IMAGE.as_usize() => Err(CaptureError::TooLarge),
-            true => Ok(captured),
+        let mut rows = Vec::new();
+        if !written(start, start + place.size, |from, to| rows.push((from, to))) {
+            // Any page may have been written; to read them all takes longer, and says the same.
+            rows = vec![(start, start + place.size)];
         }
+        for address in rows.into_iter().flat_map(|(from, to)| (from..to).step_by(*PAGE)) {
+            let index = (address - start) / *PAGE;
+            // SAFETY: the page is within the memory, which lives while the place is set, and nobody writes to it.
+            let now = unsafe { std::slice::from_raw_parts(address as *const u8, *PAGE) };
+            let same = match self.image.page(index) {
+                Some(before) => now == before,
+                None => now.iter().all(|byte| *byte == 0),
+            };
+            if !same {
+                // A top level must not fill the server's own memory, nor keep a thread busy for what is then not kept.
+                if captured.pages.len() >= limits::MAX_IMAGE.as_usize() {
+                    return Err(TooLarge);
+                }
+                captured.indices.push(index as u32);
+                captured.pages.extend_from_slice(now);
+            }
+        }
+        Ok(captured)
     }
 
     fn place(&self) -> MutexGuard<'_, Option<Place>> {
-        self.place.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.place)
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 // SAFETY: what is handed out is mapped as asked for: accessible up to its size, and nothing but guard from there to the
@@ -145,11 +153,14 @@ unsafe impl MemoryCreator for Slots {
         if size < minimum {
             return Err("the image is smaller than the interpreter's memory".into());
         }
-        let failed = |error: io::Error| format!("no room for a linear memory: {error}");
         let capacity = reserved.ok_or("a linear memory needs a reservation")?.max(size);
         let slot = match placement.image.free.take() {
             Some(slot) => slot,
-            None => Slot::map(&placement.image, size, capacity + guard).map_err(failed)?,
+            None => Slot::map(&placement.image, size, capacity + guard).map_err(|error| {
+                let text = format!("no room for a linear memory: {error}");
+                *lock(&placement.refused) = Some(error);
+                text
+            })?,
         };
         *placement.place() = Some(Place { start: slot.start, size });
         Ok(Box::new(Memory { slot: Some(slot), size, capacity, placement }))
@@ -218,8 +229,10 @@ impl Slot {
                     slot.map_file(at, length, &delta.file, offset as u64)?;
                 }
             }
-            slot.copy_scattered(image);
         }
+        // Each mapping began anew with what the kernel does by itself, and none of them is written to yet.
+        small_pages(slot.at(0), reserved)?;
+        slot.copy_scattered(image);
         Ok(slot)
     }
 
@@ -257,8 +270,10 @@ impl Slot {
     fn reset(&mut self, image: &Image, size: usize) -> io::Result<()> {
         if size > self.mapped {
             let flags = MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::NORESERVE;
+            let (grown, length) = (self.at(self.mapped), size - self.mapped);
             // SAFETY: it is within the slot, to which nobody holds a reference any more.
-            unsafe { rustix::mm::mmap_anonymous(self.at(self.mapped), size - self.mapped, ProtFlags::empty(), flags)? };
+            unsafe { rustix::mm::mmap_anonymous(grown, length, ProtFlags::empty(), flags)? };
+            small_pages(grown, length)?;
         }
         let start = self.start.as_ptr() as usize;
         let mut copied = 0;
@@ -302,6 +317,7 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::super::image::Base;
+    use super::super::pages::BLIND;
     use super::super::stacks::Stacks;
     use super::super::{Metering, Origin, config};
     use super::*;
@@ -445,6 +461,79 @@ mod tests {
             assert_eq!(fork.call("get", &[much - 1]).unwrap(), 7);
         }
         assert_eq!(free(&image), 1);
+    }
+
+    /// Whether the kernel was told, for all mappings of the slot, to give memory page by page.
+    fn has_small_pages(fork: &Fork) -> bool {
+        #[expect(clippy::disallowed_methods, reason = "the process's own mappings, which have no folder")]
+        let mappings = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let (mut inside, mut flags) = (false, Vec::new());
+        let start = fork.placement.place().unwrap().start.as_ptr() as usize;
+        for line in mappings.lines() {
+            let range = line.split_whitespace().next().and_then(|word| word.split_once('-'));
+            if let Some(Ok(from)) = range.map(|(from, _)| usize::from_str_radix(from, 16)) {
+                inside = (start..start + (4 << 30)).contains(&from);
+            } else if let Some(of_mapping) = line.strip_prefix("VmFlags:").filter(|_| inside) {
+                flags.push(of_mapping.to_owned());
+            }
+        }
+        assert!(flags.len() > 1, "memory and guard");
+        flags.iter().all(|flags| flags.split_whitespace().any(|flag| flag == "nh"))
+    }
+
+    #[test]
+    fn the_kernel_gives_memory_page_by_page() {
+        #[expect(clippy::disallowed_methods, reason = "the kernel's own folder")]
+        if std::fs::read("/sys/kernel/mm/transparent_hugepage/enabled").is_err() {
+            return;
+        }
+        let (engine, blank) = (engine(), blank());
+        for _ in 0..2 {
+            let mut fork = Fork::of(&engine, &blank);
+            assert!(has_small_pages(&fork), "mapped");
+            fork.call("grow", &[5]).unwrap();
+            assert!(has_small_pages(&fork), "grown");
+        }
+        let mut first = Fork::of(&engine, &blank);
+        first.call("put", &[5, 77]).unwrap();
+        assert!(has_small_pages(&Fork::of(&engine, &first.capture())), "forked");
+    }
+
+    #[test]
+    fn a_kernel_that_cannot_tell_what_was_written_gives_the_same_images() {
+        let (engine, blank) = (engine(), blank());
+        let mut fork = Fork::of(&engine, &blank);
+        fork.call("grow", &[1]).unwrap();
+        // Two that differ, of the base and of what was added; one that was written and is as it was.
+        for (at, value) in [(5, 77), (2 * WASM_PAGE + 9, 88), (WASM_PAGE, 0)] {
+            fork.call("put", &[at, value]).unwrap();
+        }
+        let told = fork.placement.capture(&mut fork.store, 0).unwrap();
+        BLIND.set(true);
+        let compared = fork.placement.capture(&mut fork.store, 0).unwrap();
+        let image = Image::new(blank.base.clone(), &compared).unwrap();
+        for _ in 0..3 {
+            let mut fork = Fork::of(&engine, &image);
+            assert_eq!((fork.call("get", &[5]).unwrap(), fork.call("get", &[2 * WASM_PAGE + 9]).unwrap()), (77, 88));
+            fork.call("fill", &[0, WASM_PAGE]).unwrap();
+        }
+        assert_eq!(free(&image), 1, "a slot is put back without knowing what was written");
+        BLIND.set(false);
+        assert_eq!(told.indices.len(), 2);
+        assert_eq!(told, compared);
+    }
+
+    #[test]
+    fn what_differs_in_more_than_an_image_holds_is_none() {
+        let (engine, blank) = (engine(), blank());
+        let mut fork = Fork::of(&engine, &blank);
+        let most = limits::MAX_IMAGE.as_usize() as i32;
+        fork.call("grow", &[most / WASM_PAGE]).unwrap();
+        fork.call("fill", &[0, most]).unwrap();
+        let captured = fork.placement.capture(&mut fork.store, 0).unwrap();
+        assert_eq!(captured.pages.len(), most as usize);
+        fork.call("put", &[most, 1]).unwrap();
+        assert_eq!(fork.placement.capture(&mut fork.store, 0), Err(TooLarge));
     }
 
     #[test]

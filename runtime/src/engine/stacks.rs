@@ -3,7 +3,7 @@
 //! They are not zeroed in between: a guest cannot read the host's stack, and what runs on it is the code of our
 //! interpreters.
 
-use super::pages::PAGE;
+use super::pages::{PAGE, small_pages};
 use crate::cpu::ByCpu;
 use crate::limits;
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
@@ -92,6 +92,7 @@ impl Stack {
             let above = start.as_ptr().add(*PAGE).cast();
             rustix::mm::mprotect(above, size, MprotectFlags::READ | MprotectFlags::WRITE)?;
         }
+        small_pages(start.as_ptr().cast(), length)?;
         Ok(stack)
     }
 

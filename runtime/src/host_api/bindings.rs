@@ -3,7 +3,20 @@
 wasmtime::component::bindgen!({
     path: ["../wit/deps/io", "../wit/deps/clocks", "../wit/deps/random", "../wit/thimble"],
     world: "thimble:runtime/interpreter",
-    imports: { "thimble:runtime/reactor.wait": async | trappable, default: trappable },
+    imports: {
+        "thimble:runtime/reactor.wait": async | trappable,
+        "thimble:runtime/crypto.pbkdf2": async | trappable,
+        "thimble:runtime/crypto.scrypt": async | trappable,
+        "thimble:runtime/crypto.rsa-generate": async | trappable,
+        "thimble:runtime/crypto.rsa-sign": async | trappable,
+        "thimble:runtime/crypto.rsa-verify": async | trappable,
+        "thimble:runtime/crypto.rsa-encrypt": async | trappable,
+        "thimble:runtime/crypto.rsa-decrypt": async | trappable,
+        "thimble:runtime/crypto.ec-sign": async | trappable,
+        "thimble:runtime/crypto.ec-verify": async | trappable,
+        "thimble:runtime/compression.write": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
     with: { "wasi": wasmtime_wasi::p2::bindings },
 });

@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod rules;
+pub mod tls;
 
 use crate::limits;
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 /// Any error of a request's body.
@@ -34,6 +36,13 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 pub struct Egress {
     rules: Arc<Rules>,
     client: OnceLock<Client<HttpsConnector<Connector>, Body>>,
+    sockets: Arc<Semaphore>,
+}
+
+/// A TCP connection of a guest, and its place among those of its deployment.
+pub struct Socket {
+    pub stream: TcpStream,
+    pub place: OwnedSemaphorePermit,
 }
 
 /// Why there is no response.
@@ -45,12 +54,17 @@ pub enum EgressError {
         "{host}:{port} is not on this workspace's egress list; add \"{host}\" or \"{host}:{port}\" to `egress` to allow it"
     )]
     HostProhibited { host: String, port: u16 },
+    #[error(
+        "TCP connections to {host}:{port} are not on this workspace's egress list; add \"{host}:{port}\" to `egress`, with \
+         the port, to allow them"
+    )]
+    SocketProhibited { host: String, port: u16 },
     #[error("{host} resolves to {address}, which is private; add the address or its range to `egress` to allow it")]
     AddressProhibited { host: String, address: std::net::IpAddr },
     #[error("the name {host} does not resolve")]
     NotResolved { host: String },
     #[error("no connection to {host}: {reason}")]
-    Connection { host: String, reason: String },
+    Connection { host: String, kind: io::ErrorKind, reason: String },
     #[error("no secure connection to {host}: {reason}")]
     Tls { host: String, reason: String },
     #[error("{host} does not answer in HTTP: {reason}")]
@@ -81,7 +95,30 @@ pub struct Fetched {
 
 impl Egress {
     pub fn new(rules: Rules) -> Self {
-        Self { rules: Arc::new(rules), client: OnceLock::new() }
+        let sockets = Arc::new(Semaphore::new(limits::MAX_DEPLOYMENT_SOCKETS));
+        Self { rules: Arc::new(rules), client: OnceLock::new(), sockets }
+    }
+
+    /// Connects without HTTP, to an entry that names the port.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<Socket, EgressError> {
+        let host = plain(host);
+        self.rules.allow_socket(&host, port)?;
+        let broken =
+            |reason: String| EgressError::Connection { host: host.clone(), kind: io::ErrorKind::Other, reason };
+        let place = self.sockets.clone().try_acquire_owned().map_err(|_| {
+            broken(format!("this workspace has {} connections open already", limits::MAX_DEPLOYMENT_SOCKETS))
+        })?;
+        match tokio::time::timeout(limits::CONNECT_TIMEOUT, dial(&self.rules, &host, port)).await {
+            Ok(Ok(stream)) => Ok(Socket { stream, place }),
+            Ok(Err(error)) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Refused>()) {
+                Some(own) => Err(own.0()),
+                None => Err(EgressError::Connection { host, kind: error.kind(), reason: error.to_string() }),
+            },
+            Err(_) => {
+                let reason = format!("nothing answered within {} s", limits::CONNECT_TIMEOUT.as_secs());
+                Err(EgressError::Connection { host, kind: io::ErrorKind::TimedOut, reason })
+            }
+        }
     }
 
     /// Sends a request and follows redirects, each hop checked as the first one was.
@@ -136,13 +173,13 @@ impl Egress {
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, EgressError> {
         let (host, port) = target(request.uri())?;
         self.rules.allow_host(&host, port)?;
-        let client = self.client.get_or_init(|| self.connect());
+        let client = self.client.get_or_init(|| self.client());
         client.request(request).await.map_err(|error| explain(&host, &error))
     }
 
-    fn connect(&self) -> Client<HttpsConnector<Connector>, Body> {
+    fn client(&self) -> Client<HttpsConnector<Connector>, Body> {
         let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
+            .with_tls_config(tls::config())
             .https_or_http()
             .enable_http1()
             .wrap_connector(Connector { rules: self.rules.clone() });
@@ -154,27 +191,6 @@ impl Egress {
             .http1_max_buf_size(limits::FETCH_CHUNK)
             .build(https)
     }
-}
-
-/// The certificates of the system; where it has none, those of Mozilla's programme.
-fn tls() -> rustls::ClientConfig {
-    static CONFIG: OnceLock<rustls::ClientConfig> = OnceLock::new();
-    CONFIG
-        .get_or_init(|| {
-            let mut roots = rustls::RootCertStore::empty();
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            }
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            rustls::ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .expect("the provider has the protocol's default versions")
-                .with_root_certificates(roots)
-                .with_no_client_auth()
-        })
-        .clone()
 }
 
 fn uri(url: &Url) -> Result<Uri, EgressError> {
@@ -200,8 +216,13 @@ fn target(uri: &Uri) -> Result<(String, u16), EgressError> {
         _ => return Err(refuse("the scheme must be http or https")),
     };
     let host = uri.host().ok_or_else(|| refuse("it has no host"))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let host = plain(host);
     if host.is_empty() { Err(refuse("it has no host")) } else { Ok((host, uri.port_u16().unwrap_or(default))) }
+}
+
+/// A host as rules know it.
+fn plain(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// Where a redirect leads; none where the response is none.
@@ -235,7 +256,7 @@ fn explain(host: &str, error: &hyper_util::client::legacy::Error) -> EgressError
     let (host, reason) = (host.to_string(), deepest.to_string());
     match tls {
         Some(reason) => EgressError::Tls { host, reason },
-        None if error.is_connect() => EgressError::Connection { host, reason },
+        None if error.is_connect() => EgressError::Connection { host, kind: io::ErrorKind::Other, reason },
         None => EgressError::Protocol { host, reason },
     }
 }
@@ -287,20 +308,24 @@ impl tower_service::Service<Uri> for Connector {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one way out of guests, behind the rules")]
 async fn connect(rules: &Rules, uri: &Uri) -> io::Result<TcpStream> {
     let (host, port) = target(uri).map_err(|error| io::Error::other(error.to_string()))?;
-    let found: Vec<_> = match tokio::net::lookup_host((host.as_str(), port)).await {
+    dial(rules, &host, port).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one way out of guests, behind the rules")]
+async fn dial(rules: &Rules, host: &str, port: u16) -> io::Result<TcpStream> {
+    let found: Vec<_> = match tokio::net::lookup_host((host, port)).await {
         Ok(found) => found.collect(),
         Err(_) => Vec::new(),
     };
     let mut last = refused({
-        let host = host.clone();
+        let host = host.to_string();
         move || EgressError::NotResolved { host: host.clone() }
     });
     for address in found {
-        if !rules.allow_address(&host, address) {
-            let (host, address) = (host.clone(), address.ip());
+        if !rules.allow_address(host, address) {
+            let (host, address) = (host.to_string(), address.ip());
             last = refused(move || EgressError::AddressProhibited { host: host.clone(), address });
             continue;
         }

@@ -1,4 +1,5 @@
-//! The private `/tmp` of an invocation: a folder of its own, scoped by cap-std, with a quota, gone afterwards.
+//! The files of an instance: the private `/tmp` of an invocation, a folder of its own, scoped by cap-std, with a quota, gone
+//! afterwards; and the folders that all instances of a function read, which nobody writes.
 
 mod quota;
 mod wasi;
@@ -17,6 +18,15 @@ use std::sync::Arc;
 pub struct TmpRoot {
     path: PathBuf,
     dir: Dir,
+}
+
+/// A folder that the instances of a function read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mount {
+    /// Where the guest sees it.
+    pub at: String,
+    /// Where it is; its content never changes.
+    pub folder: PathBuf,
 }
 
 /// One instance's folder. Dropping it removes it.

@@ -88,9 +88,9 @@ impl From<EgressError> for Failure {
     fn from(error: EgressError) -> Self {
         let code = match &error {
             EgressError::InvalidUrl { .. } => FailureCode::InvalidRequest,
-            EgressError::HostProhibited { .. } | EgressError::AddressProhibited { .. } => {
-                FailureCode::DestinationProhibited
-            }
+            EgressError::HostProhibited { .. }
+            | EgressError::SocketProhibited { .. }
+            | EgressError::AddressProhibited { .. } => FailureCode::DestinationProhibited,
             EgressError::NotResolved { .. } => FailureCode::NameNotResolved,
             EgressError::Connection { .. } => FailureCode::ConnectionFailed,
             EgressError::Tls { .. } => FailureCode::TlsFailed,

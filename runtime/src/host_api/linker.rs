@@ -17,7 +17,11 @@ pub fn interpreter(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     filesystem::link(&mut linker)?;
     clocks::link(&mut linker)?;
+    api::tcp::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    api::output::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     own(&mut linker)?;
+    api::crypto::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    api::compression::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

@@ -1,5 +1,6 @@
 //! The memory of one instance: linear memories, tables and the host's buffers for it, against one limit.
 
+use crate::engine::is_out_of_memory;
 use crate::limits::ByteSize;
 use wasmtime::ResourceLimiter;
 
@@ -11,6 +12,7 @@ pub struct MemoryMeter {
     tables: usize,
     host: usize,
     refused: bool,
+    starved: bool,
 }
 
 /// What a table's element costs the host.
@@ -18,12 +20,17 @@ const TABLE_ELEMENT: usize = 16;
 
 impl MemoryMeter {
     pub fn new(limit: ByteSize) -> Self {
-        Self { limit: limit.as_usize(), linear: 0, tables: 0, host: 0, refused: false }
+        Self { limit: limit.as_usize(), linear: 0, tables: 0, host: 0, refused: false, starved: false }
     }
 
     /// Whether growth was refused since the invocation began.
     pub fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// Whether the kernel refused growth that the limit allows.
+    pub fn starved(&self) -> bool {
+        self.starved
     }
 
     /// What the instance uses now.
@@ -40,8 +47,9 @@ impl MemoryMeter {
         self.refused = false;
     }
 
-    pub(crate) fn end(&mut self) {
-        self.host = 0;
+    /// The invocation is over; so much of the host's stays with the instance.
+    pub(crate) fn end(&mut self, kept: usize) {
+        self.host = kept;
     }
 
     /// Takes a buffer of the host into account; false where there is no room for it.
@@ -78,6 +86,11 @@ impl ResourceLimiter for MemoryMeter {
         let grown = self.grow(self.linear, desired.saturating_sub(current));
         self.linear = grown.unwrap_or(self.linear);
         Ok(grown.is_some())
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.starved |= is_out_of_memory(&error);
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -118,5 +131,14 @@ mod tests {
         meter.release(340);
         assert!(meter.memory_growing(500, 840, None).unwrap());
         assert!(!meter.memory_growing(840, usize::MAX, None).unwrap());
+    }
+
+    #[test]
+    fn a_refusal_of_the_kernels_is_known_from_others() {
+        let mut meter = MemoryMeter::new(ByteSize(1000));
+        meter.memory_grow_failed(wasmtime::Error::msg("the memory's own maximum")).unwrap();
+        assert!(!meter.starved());
+        meter.memory_grow_failed(std::io::Error::from(rustix::io::Errno::NOMEM).into()).unwrap();
+        assert!(meter.starved() && !meter.refused());
     }
 }

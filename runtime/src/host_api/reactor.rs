@@ -20,6 +20,9 @@ pub(crate) enum Completion {
     Call(functions::Called),
     Response(http::Responded),
     Chunk(http::ChunkRead),
+    /// Whether anybody still reads.
+    Write(bool),
+    Socket(super::tcp::Event),
 }
 
 type Pending = Abortable<BoxFuture<'static, (u64, Completion)>>;

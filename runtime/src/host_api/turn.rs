@@ -4,13 +4,17 @@
 //! are workers, first come first served, and give it back a tick later. So at most that many computing guests stand in
 //! the executor's queue at once, and a new request waits for one slice at most.
 
+use super::labour::Labour;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::UpdateDeadline;
 
 /// The turns of the server.
 #[derive(Clone, Debug)]
-pub struct Turns(Arc<Semaphore>);
+pub struct Turns {
+    guests: Arc<Semaphore>,
+    labour: Arc<Semaphore>,
+}
 
 /// One instance's part in them.
 #[derive(Debug)]
@@ -23,7 +27,13 @@ pub struct Turn {
 impl Turns {
     /// As many turns as the executor has workers.
     pub fn new(workers: usize) -> Self {
-        Self(Arc::new(Semaphore::new(workers.max(1))))
+        let turns = || Arc::new(Semaphore::new(workers.max(1)));
+        Self { guests: turns(), labour: turns() }
+    }
+
+    /// The turns of one instance at the host's work for it.
+    pub(crate) fn labour(&self, workspace: Arc<Semaphore>) -> Labour {
+        Labour::new(self.labour.clone(), workspace)
     }
 
     pub(crate) fn turn(&self) -> Turn {
@@ -38,7 +48,7 @@ impl Turn {
         if self.slices == 1 {
             return UpdateDeadline::Yield(1);
         }
-        let (turns, held) = (self.turns.0.clone(), self.held.clone());
+        let (turns, held) = (self.turns.guests.clone(), self.held.clone());
         UpdateDeadline::YieldCustom(
             1,
             Box::pin(async move {

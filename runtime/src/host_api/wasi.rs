@@ -1,4 +1,4 @@
-//! WASI for one instance: its streams end in the log, its disk is `/tmp`, its way out is the workspace's egress.
+//! WASI for one instance: its streams end in the log, its disk is `/tmp` and its function's own files, its way out is the workspace's egress.
 //!
 //! Made at the first use: most JavaScript never asks, and pays nothing.
 
@@ -79,6 +79,11 @@ impl Wasi {
                 // Without a folder there is no `/tmp`; the server's log says why.
                 if let Err(error) = builder.preopened_dir(folder.path(), "/tmp", FsPerms::ReadWrite) {
                     tracing::error!(%error, "/tmp of an instance cannot be opened");
+                }
+            }
+            for mount in grants.mounts.iter() {
+                if let Err(error) = builder.preopened_dir(&mount.folder, &mount.at, FsPerms::ReadOnly) {
+                    tracing::error!(%error, at = mount.at, "a folder of a function cannot be opened");
                 }
             }
             builder

@@ -2,8 +2,8 @@
 
 use crate::deployment::Function;
 use crate::deployment::document::{Document, StoredImage};
-use crate::engine::image::{Captured, Image, ImageError};
-use crate::engine::slots::CaptureError;
+use crate::engine::image::{Base, Captured, Image, ImageError};
+use crate::engine::slots::TooLarge;
 use crate::interpreters::{Interpreter, Language};
 use crate::limits;
 use crate::routing::Name;
@@ -13,6 +13,13 @@ use std::sync::Arc;
 
 /// Keeps images.
 pub struct Images(Arc<Store>);
+
+/// An image that was just taken: in memory, and as it is stored.
+pub struct NewImage {
+    pub image: Arc<Image>,
+    pub stored: StoredImage,
+    pub content: Arc<[u8]>,
+}
 
 /// A function has no image, so that each of its instances runs its top level itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +37,6 @@ pub enum NoImage {
     TooLarge,
     #[error("components are instantiated anew, which needs no image")]
     Component,
-    #[error("this kernel cannot tell which pages were written; instances run the top level each")]
-    Kernel,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,12 +56,9 @@ impl NoImage {
     }
 }
 
-impl From<CaptureError> for NoImage {
-    fn from(error: CaptureError) -> Self {
-        match error {
-            CaptureError::Unknown => Self::Kernel,
-            CaptureError::TooLarge => Self::TooLarge,
-        }
+impl From<TooLarge> for NoImage {
+    fn from(_: TooLarge) -> Self {
+        Self::TooLarge
     }
 }
 
@@ -65,18 +67,34 @@ impl Images {
         Self(store)
     }
 
-    /// How an image is stored, and its content.
-    pub fn describe(&self, function: &Function, language: Language, captured: &Captured) -> (StoredImage, Arc<[u8]>) {
-        let content: Arc<[u8]> = captured.encode().into();
-        let hash = Hash::of(&content);
+    /// Puts an image together that was just taken, and says how it is stored.
+    pub async fn make(
+        &self,
+        function: &Function,
+        language: Language,
+        base: Arc<Base>,
+        captured: Captured,
+    ) -> Result<NewImage, ImageError> {
+        let making = off_when_large(captured.pages.len(), move || {
+            let content: Arc<[u8]> = captured.encode().into();
+            Ok((Image::new(base, &captured)?, Hash::of(&content), content))
+        });
+        let (image, hash, content) = making.await?;
         let interpreter = language.fingerprint().to_string();
         let seal = self.seal(function, &interpreter, hash).to_hex().to_string();
-        (StoredImage { content: hash, interpreter, seal }, content)
+        Ok(NewImage { image, stored: StoredImage { content: hash, interpreter, seal }, content })
     }
 
-    /// The image that was stored for a function, if there is one that can be used.
-    pub async fn load(&self, function: &Function, language: Language, interpreter: &Interpreter) -> Option<Arc<Image>> {
-        let stored = function.image.as_ref().filter(|stored| stored.interpreter == language.fingerprint())?;
+    /// The image that was stored for a function, if there is one that can be used. The error is that it cannot be used now:
+    /// it is sound, and another one in its place would not be the same.
+    pub async fn load(
+        &self,
+        function: &Function,
+        language: Language,
+        interpreter: &Interpreter,
+    ) -> Result<Option<Arc<Image>>, ImageError> {
+        let stored = function.image.load_full().filter(|stored| stored.interpreter == language.fingerprint());
+        let Some(stored) = stored else { return Ok(None) };
         let read = async {
             if blake3::Hash::from_hex(&stored.seal).ok()
                 != Some(self.seal(function, &stored.interpreter, stored.content))
@@ -84,24 +102,28 @@ impl Images {
                 return Err(Unusable::Seal);
             }
             let content = self.0.blobs.get(stored.content).await?;
-            Ok(Image::new(interpreter.base.clone(), &Captured::decode(&content)?)?)
+            let base = interpreter.base.clone();
+            let made = off_when_large(content.len(), move || Image::new(base, &Captured::decode(&content)?));
+            Ok(made.await?)
         };
         match read.await {
-            Ok(image) => Some(image),
+            Ok(image) => Ok(Some(image)),
+            Err(Unusable::Image(error @ (ImageError::Map(_) | ImageError::Stopping))) => Err(error),
             Err(error) => {
                 let grants = &function.grants;
                 tracing::warn!(workspace = %grants.workspace, function = %grants.function, %error, "an image is made anew");
-                None
+                Ok(None)
             }
         }
     }
 
     /// Stores an image that was made after the deploy: the interpreter is another one, or the file was damaged.
-    pub async fn keep(&self, function: &Function, language: Language, captured: &Captured) -> Result<(), StoreError> {
-        let (stored, content) = self.describe(function, language, captured);
+    pub async fn keep(&self, function: &Function, stored: StoredImage, content: Arc<[u8]>) -> Result<(), StoreError> {
         let (workspace, name): (&Name, &Name) = (&function.grants.workspace, &function.grants.function);
         let file = stored.content;
         self.0.blobs.put(vec![content]).await?;
+        // What forks it next, once its pool is gone, finds it there.
+        function.image.store(Some(Arc::new(stored.clone())));
         let amend = |text: &str| {
             let mut document: Document = serde_json::from_str(text)?;
             if let Some(there) = document.functions.iter_mut().find(|there| there.name == *name) {
@@ -116,5 +138,32 @@ impl Images {
         let grants = &function.grants;
         let (workspace, name) = (grants.workspace.as_str().as_bytes(), grants.function.as_str().as_bytes());
         self.0.key.mark(&[workspace, name, interpreter.as_bytes(), content.as_bytes()])
+    }
+}
+
+/// Runs work on so many bytes of an image: off the executor's threads where that would keep them from others for long.
+async fn off_when_large<T: Send + 'static>(
+    size: usize,
+    work: impl FnOnce() -> Result<T, ImageError> + Send + 'static,
+) -> Result<T, ImageError> {
+    if size <= limits::LARGE_IMAGE.as_usize() {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(ImageError::Stopping))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[tokio::test]
+    async fn large_work_leaves_the_executor_alone() {
+        let here = thread::current().id();
+        let largest = limits::LARGE_IMAGE.as_usize();
+        for (size, off) in [(0, false), (largest, false), (largest + 1, true)] {
+            let there = off_when_large(size, || Ok(thread::current().id())).await.unwrap();
+            assert_eq!(there != here, off, "{size} bytes");
+        }
     }
 }

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 /// A function of one deployment.
@@ -45,8 +45,12 @@ pub struct Pools {
     factory: Factory,
     /// Places for instances, idle and busy together.
     slots: Arc<Semaphore>,
+    /// A pool with more instances would be over the bound by itself, and go.
+    most_idle: u32,
     /// The functions that keep instances ready whether they are called or not.
     provisioned: Mutex<HashMap<PoolKey, Arc<Function>>>,
+    /// That one of them may lack some.
+    lack: Notify,
 }
 
 /// How much may stay warm.
@@ -65,6 +69,8 @@ pub(super) struct Pool {
     /// What new instances are forked from; none where each must load the function itself.
     pub image: OnceCell<Option<Arc<Image>>>,
     pub idle: Idle,
+    /// Held by whoever makes instances ready.
+    filling: tokio::sync::Mutex<()>,
     /// Instances that are here or leased, as the cache was last told.
     weighed: AtomicU64,
     base: u64,
@@ -105,7 +111,8 @@ impl Pools {
             })
             .build_with_hasher(foldhash::fast::RandomState::default());
         let slots = Arc::new(Semaphore::new(bounds.live as usize));
-        Arc::new(Self { cache, factory, slots, provisioned: Mutex::default() })
+        let most_idle = bounds.instances;
+        Arc::new(Self { cache, factory, slots, most_idle, provisioned: Mutex::default(), lack: Notify::new() })
     }
 
     pub fn factory(&self) -> &Factory {
@@ -175,12 +182,12 @@ impl Pools {
         self.provision(key, function);
     }
 
-    /// Forks until so many instances wait.
+    /// Makes instances until so many wait, or as many as may; unless somebody does already.
     async fn fill(self: &Arc<Self>, key: PoolKey, pool: &Arc<Pool>, wanted: u32) {
-        while pool.idle.len() < wanted as usize {
-            let Some(Some(image)) = pool.image.get() else { return };
-            let Ok(slot) = self.slot() else { return };
-            match self.factory.fork(&pool.function, image, slot).await {
+        let Ok(_filling) = pool.filling.try_lock() else { return };
+        let wanted = wanted.min(self.most_idle) as usize;
+        while pool.idle.len() < wanted && !pool.idle.is_closed() {
+            match self.make(pool, &Invocation::of_load(&pool.function.grants.limits)).await {
                 Ok(instance) => self.keep(key, pool, instance),
                 Err(error) => {
                     tracing::warn!(function = %pool.function.grants.function, ?error, "no instance could be made ready");
@@ -194,25 +201,26 @@ impl Pools {
     pub fn provision(&self, key: PoolKey, function: &Arc<Function>) {
         if function.provisioned > 0 {
             self.provisioned().insert(key, function.clone());
+            self.lack.notify_one();
         }
     }
 
-    /// Makes ready what is missing of the instances that are to be ready. To be called every few seconds.
+    /// Waits until instances may be missing of those that are to be ready.
+    pub async fn lack(&self) {
+        self.lack.notified().await;
+    }
+
+    /// Makes ready what is missing of the instances that are to be ready. To be called every few seconds, and when there is
+    /// a [`Self::lack`]; a call need not wait for the one before.
     pub async fn fill_provisioned(self: &Arc<Self>) {
         let wanted: Vec<_> = self.provisioned().iter().map(|(key, function)| (*key, function.clone())).collect();
         for (key, function) in wanted {
             // This also keeps the pool from expiring.
             let pool = self.pool(key, &function);
-            if pool.image.get().is_none() {
-                let limits = &function.grants.limits;
-                let made = self.make(&pool, &Invocation::of_load(limits)).await;
-                match made {
-                    Ok(instance) => self.keep(key, &pool, instance),
-                    Err(error) => {
-                        tracing::warn!(function = %function.grants.function, ?error, "no instance could be made ready");
-                        continue;
-                    }
-                }
+            // Its deployment may have been replaced meanwhile, and with it the pool that was there before.
+            if !self.provisioned().contains_key(&key) {
+                self.cache.invalidate(&key);
+                continue;
             }
             self.fill(key, &pool, function.provisioned).await;
         }
@@ -242,6 +250,7 @@ impl Pools {
     pub fn shrink(&self) {
         self.cache.run_pending_tasks();
         self.factory.engines.trim();
+        self.factory.interpreters.trim();
         for (key, pool) in &self.cache {
             if pool.drop_surplus() {
                 self.cache.insert(*key, pool);
@@ -266,6 +275,7 @@ impl Pool {
             function,
             image: OnceCell::new(),
             idle: Idle::new(),
+            filling: tokio::sync::Mutex::default(),
             weighed: AtomicU64::new(0),
             base: base_memory(language),
         }
@@ -299,7 +309,7 @@ pub enum Made {
 
 /// The top level runs for all later invocations: it sees neither this one's secrets nor other functions.
 fn loading(invocation: &Invocation) -> Invocation {
-    Invocation { callee: None, ..invocation.clone() }
+    Invocation { callee: None, output: None, ..invocation.clone() }
 }
 
 impl Lease {
@@ -314,6 +324,10 @@ impl Lease {
         let Self { pools, pool, key, .. } = &self;
         match pool.function.isolation {
             Isolation::Request => {
+                if pool.function.provisioned > 0 && pool.image.get().is_none_or(Option::is_none) {
+                    // No fork comes in its place, and a load is nothing for a worker to do before it sleeps.
+                    pools.lack.notify_one();
+                }
                 replace::later(Used { pools: pools.clone(), pool: pool.clone(), key: *key, instance });
             }
             Isolation::Workspace if instance.served >= limits::MAX_INVOCATIONS_PER_INSTANCE => {}

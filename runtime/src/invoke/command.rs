@@ -42,7 +42,7 @@ pub async fn call(
         Ok(Err(())) => 1,
         Err(error) => match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             Some(exit) => exit.0,
-            None => return Ok(Err(Failure::from_trap(&error, store.data()))),
+            None => return StartError::of(error, store.data()).outcome(),
         },
     };
     store.data_mut().finish();

@@ -1,5 +1,6 @@
 //! An HTTP request as an event, and a result as an HTTP answer: the shapes that functions behind gateways know.
 
+use crate::host_api::output::CONNECTION_HEADERS;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -140,18 +141,6 @@ pub enum AnswerError {
     #[error("the function's answer says that its body is Base64, and it is not")]
     Base64,
 }
-
-/// Headers that belong to the connection, not to the answer: a function's are left out.
-pub const CONNECTION_HEADERS: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
 
 /// The answer that a result stands for: the one it spells out, or itself as JSON.
 pub fn answer(result: String) -> Result<Response<Bytes>, AnswerError> {

@@ -33,7 +33,7 @@ pub struct ProxyBody {
 }
 
 /// A task that ends with its handle, unless it is let go.
-struct AbortOnDrop(Option<JoinHandle<Option<Failure>>>);
+struct AbortOnDrop(Option<JoinHandle<Option<StartError>>>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -65,7 +65,7 @@ pub async fn call(
     let task = tokio::spawn(async move {
         let _held = (slot, guard);
         let UploadKind::Http(pre) = &upload.kind else {
-            return Some(Failure::new(FailureKind::Trap, "this component is no HTTP handler"));
+            return Some(StartError::Host(wasmtime::Error::msg("this component is no HTTP handler")));
         };
         let deadline = invocation.deadline;
         store.data_mut().begin(invocation);
@@ -78,8 +78,8 @@ pub async fn call(
         };
         let failure = match tokio::time::timeout_at(deadline.into(), running).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Failure::from_trap(&error, store.data())),
-            Err(_) => Some(Failure::timeout(&function.grants.limits)),
+            Ok(Err(error)) => Some(StartError::of(error, store.data())),
+            Err(_) => Some(StartError::Function(Failure::timeout(&function.grants.limits))),
         };
         // Before the store goes, and with it what the body is written through.
         breaks.store(failure.is_some(), Ordering::Release);
@@ -95,7 +95,7 @@ pub async fn call(
         Err(_) => match guest.0.as_mut() {
             None => failed("the component was ended".into()),
             Some(task) => match task.await {
-                Ok(Some(failure)) => Ok(Err(failure)),
+                Ok(Some(error)) => error.outcome(),
                 Ok(None) => failed("the component ended without an answer".into()),
                 Err(_) => failed("the component was ended".into()),
             },

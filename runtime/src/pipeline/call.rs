@@ -7,11 +7,12 @@ use crate::deployment::upload::UploadKind;
 use crate::error::RequestError;
 use crate::host_api::Invocation;
 use crate::host_api::functions::{Called, Callee, Failure as CallFailure, failure};
+use crate::host_api::output::CONNECTION_HEADERS;
 use crate::instance::StartError;
 use crate::instance::failure::{Failure, FailureKind};
 use crate::instance::pool::PoolKey;
 use crate::invoke::proxy::{self, ProxyBody};
-use crate::invoke::{self, Outcome, command, event};
+use crate::invoke::{self, Outcome, command};
 use crate::workspace::admission::{Admission, Origin};
 use crate::workspace::registry::Live;
 use bytes::Bytes;
@@ -21,14 +22,6 @@ use http_body_util::{BodyExt, Full, Limited};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// What a program gave back for an HTTP request.
-pub(super) enum Ran {
-    /// A result, to be read as an answer.
-    Result(Outcome),
-    /// The answer itself.
-    Answer(Result<Response<ProxyBody>, Failure>),
-}
 
 impl Pipeline {
     /// Invokes with an event; a result as JSON comes back, whatever kind of program it is.
@@ -66,29 +59,31 @@ impl Pipeline {
         Ok(invoke::call(lease, admission.entry.as_deref(), &event, invocation).await)
     }
 
-    /// Invokes with an HTTP request; `path` is what the function sees of its path.
-    pub(super) async fn http_call(
+    /// Hands an HTTP request to a component that takes it as it is; `path` is what the component sees of its path.
+    pub(super) async fn forward(
         self: &Arc<Self>,
         admission: Admission,
         input: Input,
         invocation: Invocation,
         path: &str,
-    ) -> Result<Ran, RequestError> {
-        if let Program::Upload(upload) = &admission.function.program
-            && let UploadKind::Http(_) = &upload.kind
-        {
-            let (function, upload) = (admission.function.clone(), upload.clone());
-            let request = input.forward(path)?;
-            let answered = proxy::call(&self.pools, &function, &upload, request, invocation, admission).await?;
-            return Ok(Ran::Answer(answered.map(without_connection_headers)));
-        }
-        let event = event::of_request(&input.head, path, &input.body, invocation.id);
-        Ok(Ran::Result(self.call(&admission, event, invocation).await?))
+    ) -> Result<Response<ProxyBody>, RequestError> {
+        let function = admission.function.clone();
+        let Program::Upload(upload) = &function.program else {
+            return Err(RequestError::internal(&NotHttp));
+        };
+        let request = input.forward(path)?;
+        let answered = proxy::call(&self.pools, &function, upload, request, invocation, admission).await?;
+        Ok(answered.map(without_connection_headers)?)
     }
 }
 
+/// Only components are asked to take an HTTP request.
+#[derive(Debug, thiserror::Error)]
+#[error("the function takes events, not HTTP requests")]
+struct NotHttp;
+
 fn without_connection_headers(mut response: Response<ProxyBody>) -> Response<ProxyBody> {
-    for name in event::CONNECTION_HEADERS {
+    for name in CONNECTION_HEADERS {
         // A length that the component set itself is checked by hyper against what it then writes.
         if name != header::CONTENT_LENGTH {
             response.headers_mut().remove(name);
@@ -147,7 +142,7 @@ impl Callee for Callable {
                 })?;
                 let limits = admission.function.grants.limits;
                 let deadline = caller.deadline.min(Instant::now() + limits.timeout);
-                let invocation = Invocation { deadline, depth: caller.depth + 1, ..caller };
+                let invocation = Invocation { deadline, depth: caller.depth + 1, output: None, ..caller };
                 let outcome = pipeline.call(&admission, event, invocation).await?;
                 outcome.map_err(RequestError::from)
             };

@@ -41,6 +41,34 @@ pub struct StoredDeployment {
     pub document: String,
 }
 
+/// What a deployment keeps in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Use {
+    File(Hash),
+    /// A folder, with all files in it.
+    Tree(Hash),
+}
+
+const TREE: &str = "tree:";
+
+impl Use {
+    fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(TREE) {
+            Some(tree) => Hash::parse(tree).map(Self::Tree),
+            None => Hash::parse(text).map(Self::File),
+        }
+    }
+}
+
+impl std::fmt::Display for Use {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(hash) => write!(f, "{hash}"),
+            Self::Tree(tree) => write!(f, "{TREE}{tree}"),
+        }
+    }
+}
+
 impl Metadata {
     /// Opens the database, or makes it.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
@@ -84,12 +112,7 @@ impl Metadata {
     }
 
     /// Puts a deployment in the place of what was there: one commit. Its files must be stored already.
-    pub async fn commit(
-        &self,
-        workspace: &str,
-        deployment: &StoredDeployment,
-        files: &[Hash],
-    ) -> Result<(), StoreError> {
+    pub async fn commit(&self, workspace: &str, deployment: &StoredDeployment, uses: &[Use]) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         sqlx::query(
             "INSERT INTO deployments (workspace, version, document, deployed_at) VALUES (?1, ?2, ?3, unixepoch())
@@ -101,10 +124,10 @@ impl Metadata {
         .execute(&mut *transaction)
         .await?;
         sqlx::query("DELETE FROM blob_uses WHERE workspace = ?").bind(workspace).execute(&mut *transaction).await?;
-        for hash in files {
+        for used in uses {
             sqlx::query("INSERT OR IGNORE INTO blob_uses (workspace, hash) VALUES (?, ?)")
                 .bind(workspace)
-                .bind(hash.to_string())
+                .bind(used.to_string())
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -135,7 +158,7 @@ impl Metadata {
             .await?;
         sqlx::query("INSERT OR IGNORE INTO blob_uses (workspace, hash) VALUES (?, ?)")
             .bind(workspace)
-            .bind(file.to_string())
+            .bind(Use::File(file).to_string())
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -164,10 +187,10 @@ impl Metadata {
         Ok(done.rows_affected() > 0)
     }
 
-    /// The hashes of all files that a deployment uses.
-    pub async fn blobs_in_use(&self) -> Result<HashSet<String>, StoreError> {
+    /// All that deployments use.
+    pub async fn uses(&self) -> Result<HashSet<Use>, StoreError> {
         let rows = sqlx::query("SELECT DISTINCT hash FROM blob_uses").fetch_all(&self.readers).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        Ok(rows.iter().filter_map(|row| Use::parse(row.get(0))).collect())
     }
 
     /// All sealed secrets of a workspace, by name.

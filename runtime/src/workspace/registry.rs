@@ -17,6 +17,7 @@ use crate::limits::{self, ServerLimits};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::{Store, StoreError};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
@@ -169,7 +170,14 @@ impl Registry {
             };
             code.insert(name, ready);
         }
-        let surroundings = Surroundings { limits: &self.limits, tmp: &self.tmp, shared: &lasting.shared };
+        let mut folders = HashMap::new();
+        for tree in document.trees() {
+            if let Entry::Vacant(vacant) = folders.entry(tree) {
+                vacant.insert(self.store.trees.folder(tree).await?);
+            }
+        }
+        let surroundings =
+            Surroundings { limits: &self.limits, tmp: &self.tmp, shared: &lasting.shared, folders: &folders };
         Ok(Deployment::assemble(workspace.clone(), version, document, &code, &surroundings)?)
     }
 
@@ -213,7 +221,11 @@ impl Registry {
         let secrets = Secrets::default();
         secrets.replace(self.read_secrets(name).await?);
         let made = Lasting {
-            shared: Arc::new(Shared { cache: Cache::new(self.limits.cache_size, self.budget.clone()), secrets }),
+            shared: Arc::new(Shared {
+                cache: Cache::new(self.limits.cache_size, self.budget.clone()),
+                secrets,
+                labour: Arc::new(tokio::sync::Semaphore::new(limits::WORKSPACE_LABOUR)),
+            }),
             gate: Gate::new(self.limits.workspace_concurrency),
         };
         let mut lasting = self.lasting.write().unwrap_or_else(|poisoned| poisoned.into_inner());

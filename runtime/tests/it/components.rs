@@ -55,7 +55,7 @@ fn sometimes(work: &str) -> String {
 }
 
 /// A core module of WASI preview 1 that prints a text and ends with that code.
-fn preview1(text: &str, exit: u32) -> String {
+pub fn preview1(text: &str, exit: u32) -> String {
     let escaped: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     format!(
         r#"(module

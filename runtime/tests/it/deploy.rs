@@ -300,6 +300,33 @@ fn a_deploy_that_fails_leaves_what_was_there() {
 }
 
 #[test]
+fn a_function_that_fails_with_new_settings_fails_the_deploy() {
+    let function =
+        json!({ "code": "if (process.env.BAD) throw new Error('not with this'); export default () => process.env.V" });
+    let body = |env: Value| json!({ "env": env, "functions": { "f": function } });
+    let workspace = Workspace::new().with(body(json!({ "V": "old" })));
+    workspace.deploy(&body(json!({ "V": "new", "BAD": "1" }))).fails(422, "function_error", "not with this");
+    assert_eq!(workspace.result("f"), "old");
+    workspace.deploy(&body(json!({ "V": "new" }))).expect(200);
+    assert_eq!(workspace.result("f"), "new");
+}
+
+#[test]
+fn a_function_that_fails_beside_a_new_one_stays_as_it_was() {
+    let f = json!({ "code": "if (typeof g === 'function') throw new Error('not beside g'); export default () => 'f'" });
+    let server = Server::start("");
+    let workspace = Workspace::on(&server).with(json!({ "functions": { "f": f } }));
+    let name = workspace.name.clone();
+    workspace.deploy(&json!({ "functions": { "f": f, "g": { "code": "return 'g'" } } })).expect(200);
+    assert_eq!((workspace.result("f"), workspace.result("g")), (json!("f"), json!("g")));
+    let server = Server::restart(server.kill());
+    assert_eq!(Workspace::named(&server, &name).result("f"), "f");
+    // As a new function it is what the deploy is about.
+    let both = json!({ "functions": { "f": f, "g": { "code": "return 'g'" } } });
+    Workspace::new().deploy(&both).fails(422, "function_error", "not beside g");
+}
+
+#[test]
 fn settings_are_read_and_replaced() {
     let workspace = Workspace::new().javascript("f", "return [process.env.A ?? null, process.env.THIMBLE_WORKSPACE]");
     let path = workspace.path("/settings");

@@ -220,18 +220,12 @@ fn a_star_allows_no_spelling_of_a_private_address() {
 fn only_http_is_spoken() {
     let upstream = Upstream::start();
     let workspace = upstream.workspace(&["*", "127.0.0.1:PORT"]);
-    for url in [
-        "file:///etc/passwd",
-        "ftp://127.0.0.1/",
-        "gopher://127.0.0.1/",
-        "data:text/plain,x",
-        "http://",
-        "nonsense",
-        "",
-    ] {
+    for url in ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1/", "http://", "nonsense", ""] {
         let result = workspace.run("js", json!({ "url": url })).result();
         assert!(!result[0].is_number(), "{url}: {result}");
     }
+    // Asks nobody.
+    assert_eq!(workspace.run("js", json!({ "url": "data:text/plain,x" })).result(), json!([200, "x"]));
     let long = format!("{}/?{}", upstream.url(""), "x".repeat(20_000));
     assert!(!workspace.run("js", json!({ "url": long })).result()[0].is_number());
     for init in [
@@ -262,6 +256,47 @@ fn methods_headers_bodies_and_statuses_pass() {
         assert_eq!(js(&path, json!({})), json!([code, "as asked"]));
         assert_eq!(workspace.run("py", json!({ "url": upstream.url(&path) })).result(), json!([code, "as asked"]));
     }
+}
+
+#[test]
+fn bodies_stream_both_ways_in_javascript() {
+    let upstream = Upstream::start();
+    let workspace = Workspace::new().with(json!({ "egress": ["127.0.0.1"], "functions": {
+        "read": { "code": "
+            const response = await fetch(event.url);
+            const copy = response.clone();
+            let length = 0;
+            for await (const piece of response.body) length += piece.length;
+            return [response.bodyUsed, length, (await copy.arrayBuffer()).byteLength]" },
+        "stop": { "code": "
+            const response = await fetch(event.url);
+            const reader = response.body.getReader();
+            const { value } = await reader.read();
+            await reader.cancel();
+            return [value.length > 0, (await reader.read()).done]" },
+        "abort": { "code": "
+            const controller = new AbortController();
+            const response = await fetch(event.url, { signal: controller.signal });
+            const reader = response.body.getReader();
+            await reader.read();
+            controller.abort(new Error('enough'));
+            return await reader.read().catch((error) => error.message)" },
+        "write": { "code": "
+            const body = new Blob(['a'.repeat(100_000)]).stream().pipeThrough(new TextDecoderStream()).pipeThrough(new TextEncoderStream());
+            const response = await fetch(event.url, { method: 'POST', body, duplex: 'half' });
+            return (await response.json())[1].length" },
+        "form": { "code": "
+            const body = new FormData();
+            body.append('file', new Blob(['content']), 'n.txt');
+            const response = await fetch(event.url, { method: 'POST', body });
+            return (await response.json())[1].includes('filename=\"n.txt\"\\r\\nContent-Type: application/octet-stream\\r\\n\\r\\ncontent')" },
+    } }));
+    let run = |function: &str, path: &str| workspace.run(function, json!({ "url": upstream.url(path) })).result();
+    assert_eq!(run("read", "/big?mib=3"), json!([true, 3 << 20, 3 << 20]));
+    assert_eq!(run("stop", "/big?mib=100"), json!([true, true]));
+    assert_eq!(run("abort", "/big?mib=100"), "enough");
+    assert_eq!(run("write", "/echo"), 100_000);
+    assert_eq!(run("form", "/echo"), true);
 }
 
 #[test]
@@ -312,6 +347,90 @@ fn credentials_do_not_follow_to_another_origin() {
     assert_eq!(elsewhere["x-mine"], "kept");
     assert!(!elsewhere.to_string().contains("secret"), "{elsewhere}");
     assert_eq!(other.hits(), 1);
+}
+
+/// `http.request` of Node: the same rules as for `fetch`, and what its programs expect of requests and answers.
+#[test]
+fn nodes_http_goes_through_the_host() {
+    let upstream = Upstream::start();
+    let code = r#"
+import http, { request, Agent } from "node:http";
+import https from "https";
+import { text } from "stream/consumers";
+const ask = (target, options = {}, body = undefined) => new Promise((resolve, reject) => {
+  const asked = request(target, options, resolve);
+  asked.on("error", reject);
+  asked.end(body);
+});
+const failed = (error) => [error.name, error.code];
+export const methods = async ({ base }) => {
+  const url = new URL(base);
+  const posted = await ask(`${base}/echo`, { method: "POST", headers: { "Content-Type": "text/plain" } }, "sent");
+  const pieces = await new Promise((resolve) => {
+    const asked = request({ hostname: url.hostname, port: url.port, path: "/echo", method: "PUT", agent: new Agent({ keepAlive: true }) }, resolve);
+    asked.write("one ");
+    asked.write(Buffer.from("two "));
+    setTimeout(() => asked.end("three"), 1);
+  });
+  const got = await new Promise((resolve) => http.get(new URL(`${base}/status?code=418`), resolve));
+  const seen = JSON.parse(await text(await ask(`${base}/headers`, { headers: { "X-Mine": "1", Accept: ["a", "b"] }, auth: "user:pass" })));
+  return [
+    await text(posted), posted.statusCode, posted.statusMessage, posted.httpVersion, typeof posted.headers["content-length"], posted.rawHeaders.length % 2,
+    await text(pieces), got.statusCode, got.statusMessage, await text(got), got.complete,
+    seen["x-mine"], seen.accept, seen.authorization, seen.host === url.host,
+    (await ask(`${base}/hops?n=1`)).headers.location === `${base}/hops?n=0`,
+  ];
+};
+export const errors = async ({ base, closed }) => [
+  await ask(closed).catch(failed),
+  await ask("http://other.example/").catch(failed),
+  await new Promise((resolve) => { const slow = request(`${base}/slow?ms=5000`, { timeout: 5 }); slow.on("timeout", () => slow.destroy()); slow.on("error", (error) => resolve(failed(error))); slow.end() }),
+  await new Promise((resolve) => { const gone = request(`${base}/slow?ms=5000`, { signal: AbortSignal.timeout(5) }); gone.on("error", (error) => resolve(failed(error))); gone.end() }),
+  await (async () => { try { request(`${base}/`, { method: "BAD METHOD" }) } catch (error) { return failed(error) } })(),
+  await (async () => { try { http.get("https://a.example/") } catch (error) { return failed(error) } })(),
+  https.globalAgent.protocol, http.METHODS.includes("PATCH"), http.STATUS_CODES[404],
+];
+export const large = async ({ base }) => {
+  let length = 0;
+  for await (const piece of await ask(`${base}/big?mib=40`)) length += piece.length;
+  const early = await ask(`${base}/big?mib=40`);
+  for await (const piece of early) { length += piece.length && 1; break }
+  return [length, early.destroyed];
+};"#;
+    let workspace = Workspace::new().with(json!({ "egress": ["127.0.0.1"], "functions": { "f": { "code": code } } }));
+    let parameters = json!({ "base": upstream.url(""), "closed": "http://127.0.0.1:1/" });
+    let expected = json!([
+        r#"["POST","sent"]"#,
+        200,
+        "OK",
+        "1.1",
+        "string",
+        0,
+        r#"["PUT","one two three"]"#,
+        418,
+        "I'm a Teapot",
+        "as asked",
+        true,
+        "1",
+        "b",
+        "Basic dXNlcjpwYXNz",
+        true,
+        true,
+    ]);
+    assert_eq!(workspace.run("f.methods", parameters.clone()).result(), expected);
+    let expected = json!([
+        ["Error", "ECONNREFUSED"],
+        ["Error", "EACCES"],
+        ["Error", "ECONNRESET"],
+        ["AbortError", "ABORT_ERR"],
+        ["TypeError", "ERR_INVALID_HTTP_TOKEN"],
+        ["TypeError", "ERR_INVALID_PROTOCOL"],
+        "https:",
+        true,
+        "Not Found",
+    ]);
+    assert_eq!(workspace.run("f.errors", parameters.clone()).result(), expected);
+    assert_eq!(workspace.run("f.large", parameters).result(), json!([(40 << 20) + 1, true]));
 }
 
 #[test]

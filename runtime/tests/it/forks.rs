@@ -1,12 +1,19 @@
 //! Forks: a top level runs once for all instances, what it left is in each of them, and nothing else is.
 
-use crate::client::Workspace;
-use crate::server::Server;
+use crate::client::{RUNTIME, Workspace};
+use crate::components;
+use crate::server::{Home, Server, Setup};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use rustix::process::{Pid, Resource, getrlimit, prlimit};
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions, Connection, Row};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+use thimble::store::blobs::Hash;
+use thimble::store::key::MasterKey;
 
 /// A number that the top level draws, and how often this instance was called before.
 const JS: &str = "
@@ -302,6 +309,23 @@ fn a_top_level_that_leaves_too_much_is_said_and_runs_in_each_instance() {
 }
 
 #[test]
+fn an_image_ends_with_the_settings_under_which_there_was_one() {
+    let code = "
+import os, random
+drawn = random.random()
+file = open('/tmp/kept', 'w+') if 'OPEN' in os.environ else None
+def handler(event): return drawn";
+    let server = Server::start("");
+    let workspace = Workspace::on(&server).python("f", code);
+    let drawn = workspace.result("f");
+    let settings = json!({ "env": { "OPEN": "yes" } }).to_string();
+    workspace.client.put(&workspace.path("/settings"), "application/json", settings).expect(200);
+    let name = workspace.name.clone();
+    let server = Server::restart(server.kill());
+    assert_ne!(Workspace::named(&server, &name).result("f"), drawn, "the top level ran with the new settings");
+}
+
+#[test]
 fn functions_of_the_workspace_are_known_by_name_in_forks() {
     let workspace = Workspace::new().with(json!({ "functions": {
         "a": { "code": "return await b()", "isolation": "request" },
@@ -329,24 +353,197 @@ fn an_image_that_was_damaged_is_made_anew() {
             std::fs::write(&path, content).expect("damage");
         }
     }
-    let server = Server::restart(home);
-    let workspace = Workspace::named(&server, &name);
+    made_anew_once(home, &name, &before);
+}
+
+/// A restart finds an image that it cannot use: the top level runs again, once for all instances and restarts to come.
+#[track_caller]
+fn made_anew_once(home: Home, name: &str, before: &Value) -> Home {
+    // Each function drives the other's instances out.
+    let server = Server::start_in(home, &Setup { config: "[instances]\nwarm = 1", ..Setup::default() });
+    let workspace = Workspace::named(&server, name);
     let after = workspace.result("js");
     assert_ne!(before[0], after[0], "the top level ran again");
-    assert_eq!(workspace.result("py")[1], "entry 999");
-    assert_eq!(workspace.result("js"), after);
-    // And the new image is kept.
+    for _ in 0..3 {
+        assert_eq!(workspace.result("py")[1], "entry 999");
+        assert_eq!(workspace.result("js"), after, "and only once");
+    }
     let server = Server::restart(server.kill());
-    assert_eq!(Workspace::named(&server, &name).result("js"), after);
+    assert_eq!(Workspace::named(&server, name).result("js"), after, "the new image is kept");
+    server.kill()
+}
+
+/// The stored document of a workspace, after a change to it.
+fn stored_document(home: &Home, workspace: &str, change: impl FnOnce(&mut Value)) -> Value {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.data().join("thimble.db"));
+    RUNTIME.block_on(async {
+        let mut database = options.connect().await.expect("a database");
+        let query = sqlx::query("SELECT document FROM deployments WHERE workspace = ?").bind(workspace);
+        let text: String = query.fetch_one(&mut database).await.expect("a row").get(0);
+        let mut document = serde_json::from_str(&text).expect("JSON");
+        change(&mut document);
+        let query = sqlx::query("UPDATE deployments SET document = ? WHERE workspace = ?");
+        query.bind(document.to_string()).bind(workspace).execute(&mut database).await.expect("an update");
+        database.close().await.expect("it closes");
+        document
+    })
+}
+
+#[test]
+fn an_image_of_another_interpreter_is_made_anew() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server).with(both("request"));
+    let name = workspace.name.clone();
+    let before = workspace.result("js");
+    let home = server.kill();
+    let image = |document: &Value| document["functions"][0]["image"].clone();
+    let data = Dir::open_ambient_dir(home.data(), ambient_authority()).expect("a folder");
+    let key = MasterKey::open(&data).expect("a key");
+    let mut was = Value::Null;
+    stored_document(&home, &name, |document| {
+        was = image(document);
+        // As an earlier version would have left it: whole, and sealed.
+        let earlier = "an earlier interpreter";
+        let content = was["content"].as_str().and_then(Hash::parse).expect("a hash");
+        let seal = key.mark(&[name.as_bytes(), b"js", earlier.as_bytes(), content.as_bytes()]);
+        let image = &mut document["functions"][0]["image"];
+        (image["interpreter"], image["seal"]) = (earlier.into(), seal.to_hex().as_str().into());
+    });
+    let home = made_anew_once(home, &name, &before);
+    let is = image(&stored_document(&home, &name, |_| {}));
+    assert_eq!(is["interpreter"], was["interpreter"]);
+    assert!(is["interpreter"].as_str().is_some_and(|fingerprint| fingerprint.len() == 32), "{is}");
+    assert_ne!((&is["content"], &is["seal"]), (&was["content"], &was["seal"]));
+}
+
+/// Lets the server have so much more address space than it has now, or as much as it wants.
+fn limit_address_space(server: &Server, more: Option<u64>) {
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", server.pid())).expect("its size");
+    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number");
+    let mut limit = getrlimit(Resource::As);
+    limit.current = more.map(|more| pages * rustix::param::page_size() as u64 + more).or(limit.maximum);
+    let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw).expect("an id");
+    prlimit(Some(pid), Resource::As, limit).expect("a limit");
+}
+
+#[test]
+fn where_the_kernel_has_no_memory_there_is_no_room_until_it_has() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server)
+        .javascript("js", "return 1")
+        .python("py", "return 1")
+        .python("loads", "file = open('/tmp/kept', 'w+')\ndef handler(event): return 1")
+        .wasm("handler", &components::echo())
+        .wasm("command", &components::preview1("1", 0))
+        .wasm("proxy", components::PROXY);
+    let all = ["js", "py", "loads", "handler", "command", "proxy"];
+    let name = workspace.name.clone();
+    // Nothing is ready after a restart, and a linear memory reserves more than is left.
+    let server = Server::restart(server.kill());
+    let workspace = Workspace::named(&server, &name);
+    limit_address_space(&server, Some(1 << 30));
+    for function in all {
+        workspace.run(function, json!({})).fails(503, "capacity", "room");
+    }
+    for (media, code) in [("text/javascript", "return 2"), ("application/wasm", &components::echo())] {
+        workspace.put("new", media, code.to_owned()).fails(503, "capacity", "room");
+    }
+    assert!(server.home().log().contains("vm.max_map_count"), "{}", server.home().log());
+    limit_address_space(&server, None);
+    for function in all {
+        workspace.run(function, json!({})).expect(200);
+    }
+}
+
+/// Waits until something is so, and fails where it takes longer.
+#[track_caller]
+fn within(time: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < time, "{what}: not within {time:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_functions_were_loaded_into_is_given_back() {
+    let server = Server::start("");
+    // Memories of interpreters, as guests write to them.
+    let slots = || {
+        let mappings = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).expect("its mappings");
+        mappings.lines().filter(|line| line.contains(" rw-p ") && line.ends_with(".memory")).count()
+    };
+    assert_eq!(slots(), 0);
+    let workspace = Workspace::on(&server).with(both("workspace"));
+    assert!(slots() >= 2);
+    // Without the workspace, nothing is left but what its functions were loaded into.
+    workspace.client.delete(&workspace.path("")).expect(204);
+    within(Duration::from_secs(30), "no slot", || slots() == 0);
+}
+
+/// How many instances wait.
+fn idle(server: &Server) -> u64 {
+    let text = server.client.get("/metrics").text().to_owned();
+    let line = text.lines().find(|line| line.starts_with("thimble_instances_idle ")).expect("the metric");
+    line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect("a number") as u64
+}
+
+/// Shorter than the sweeper's period.
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn provisioned_instances_are_ready_soon_after_a_deploy_that_left_their_function() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server).javascript("other", "return 1");
+    let path = workspace.path("/f?provisionedConcurrency=5");
+    workspace.client.put(&path, "text/javascript", "return 1").expect(201);
+    workspace.javascript("other", "return 2");
+    within(SOON, "five, and one of the other", || idle(&server) == 6);
+}
+
+#[test]
+fn provisioned_instances_are_ready_where_there_is_no_image() {
+    let server = Server::start("");
+    let workspace = Workspace::on(&server);
+    let open = "file = open('/tmp/kept', 'w+')\ndef handler(event): return 1";
+    let put = |function: &str, media: &str, code: &str| {
+        workspace.client.put(&workspace.path(function), media, code.to_owned()).expect(201);
+    };
+    put("/loads?provisionedConcurrency=2&isolation=request", "text/x-python", open);
+    put("/handler?provisionedConcurrency=3", "application/wasm", &components::echo());
+    within(SOON, "two and three", || idle(&server) == 5);
+    for _ in 0..3 {
+        assert_eq!(workspace.result("loads"), 1);
+        assert_eq!(workspace.result("handler"), json!({}));
+    }
+    within(SOON, "those that were used up are replaced", || idle(&server) == 5);
+}
+
+#[test]
+fn what_has_no_instances_to_keep_ready_is_told_so() {
+    let workspace = Workspace::new();
+    for code in [components::PROXY, &components::preview1("1", 0)] {
+        let put = |count| {
+            let path = workspace.path(&format!("/f?provisionedConcurrency={count}"));
+            workspace.client.put(&path, "application/wasm", code.to_owned())
+        };
+        put(1).fails(422, "invalid_setting", "leave it out");
+        assert!(put(0).status < 300);
+    }
+}
+
+#[test]
+fn no_more_instances_are_made_ready_than_may_wait() {
+    let server = Server::start("[instances]\nwarm = 3");
+    let workspace = Workspace::on(&server);
+    let path = workspace.path("/f?provisionedConcurrency=7");
+    workspace.client.put(&path, "text/javascript", "return 1").expect(201);
+    within(SOON, "three", || idle(&server) == 3);
+    assert_eq!(workspace.result("f"), 1);
 }
 
 #[test]
 fn provisioned_instances_are_ready_also_after_a_restart() {
-    let idle = |server: &Server| -> u64 {
-        let text = server.client.get("/metrics").text().to_owned();
-        let line = text.lines().find(|line| line.starts_with("thimble_instances_idle ")).expect("the metric");
-        line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect("a number") as u64
-    };
     let server = Server::start("");
     let workspace = Workspace::on(&server);
     let path = workspace.path("/f?provisionedConcurrency=7&isolation=request");
@@ -358,15 +555,10 @@ fn provisioned_instances_are_ready_also_after_a_restart() {
     assert_eq!(workspace.client.get(&workspace.path("/f")).json()["provisionedConcurrency"], 7);
     let name = workspace.name.clone();
     let server = Server::restart(server.kill());
-    let began = Instant::now();
-    while idle(&server) < 7 {
-        assert!(began.elapsed() < Duration::from_secs(10), "{} are ready", idle(&server));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    within(SOON, "seven", || idle(&server) == 7);
     // It is over with the function.
     Workspace::named(&server, &name).client.delete(&format!("/v2/functions/{name}/f")).expect(204);
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(idle(&server), 0);
+    within(SOON, "none", || idle(&server) == 0);
     let workspace = Workspace::named(&server, &name);
     workspace.client.put(&workspace.path("/f?provisionedConcurrency=101"), "text/javascript", "return 1").fails(
         422,

@@ -5,8 +5,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at files and processes from outside")]
 
 mod auth;
+mod bundles;
 mod client;
 mod components;
+mod compression;
+mod crypto;
 mod deploy;
 mod durability;
 mod egress;
@@ -17,9 +20,14 @@ mod isolation;
 mod javascript;
 mod limits;
 mod microservice;
+mod modules;
+mod node;
 mod prebuilt;
 mod python;
 mod sdk;
 mod server;
+mod sockets;
+mod streams;
 mod tidy;
 mod typescript;
+mod web;

@@ -425,3 +425,68 @@ fn plain_javascript_is_not_touched() {
         "flow",
     );
 }
+
+/// A function of several files, in JSON.
+fn bundle(language: &str, main: &str, code: &str, files: Value) -> Value {
+    json!({ "language": language, "main": main, "code": code, "files": files })
+}
+
+#[test]
+fn files_of_a_bundle_are_translated() {
+    let workspace = Workspace::new();
+    let files = json!({
+        "package.json": r##"{ "name": "app", "imports": { "#page": "./src/page.tsx" } }"##,
+        "src/sum.ts": "import type { N } from './types';\nexport enum Sign { Plus = 1 }\nexport const sum = (a: N, b: N): N => a + b * Sign.Plus",
+        "src/types.ts": "export type N = number",
+        "src/page.tsx": "/** @jsx h */\nconst h = (name: string, _: unknown, text: string) => `<${name}>${text}</${name}>`;\nexport default (text: string) => <p>{text}</p>",
+        "src/old.cts": "exports.old = (x: number): string => `old ${x}`",
+        "src/late.mts": "export const late = (await Promise.resolve(7)) as number",
+        "src/index.ts": "export * from './sum.js'",
+        "types.d.ts": "declare const x: = broken on purpose",
+        "node_modules/raw/package.json": r#"{ "main": "index.ts" }"#,
+        "node_modules/raw/index.ts": "export const raw: number = 1",
+        "film.ts": { "base64": "R/8Q/w==" },
+    });
+    let code = "import { sum } from './src';\nimport page from '#page';\nimport { old } from './src/old.cjs';\n\
+        import { readFileSync } from 'node:fs';\nexport default async (event: { a: number }) => {\n\
+        const { late } = await import('./src/late.mjs');\nconst text: string = readFileSync('/var/task/src/types.ts', 'utf8');\n\
+        return [sum(event.a, 3), page('hi'), old(event.a), late, text, \
+        await import('raw').catch((error: any) => error.code)] };";
+    let function = bundle("typescript", "app.ts", code, files);
+    let deployed = workspace.put("hello", "application/json", function.to_string());
+    assert!(deployed.status < 300, "{}", deployed.text());
+    let expected = json!([5, "<p>hi</p>", "old 2", 7, "export type N = number", "ERR_UNKNOWN_FILE_EXTENSION"]);
+    let run = || workspace.run("hello", json!({ "a": 2 }));
+    let answer = run();
+    assert_eq!(answer.json()["result"], expected, "{}", answer.text());
+
+    // What is shown is what was sent, and can be deployed again.
+    let shown = workspace.client.get(&workspace.path("/hello")).expect(200).json();
+    assert_eq!((&shown["code"], &shown["files"]["src/sum.ts"]), (&function["code"], &function["files"]["src/sum.ts"]));
+    assert!(workspace.put("hello", "application/json", shown.to_string()).status < 300);
+    assert!(workspace.put("other", "text/javascript", "return 1".to_string()).status < 300);
+    assert_eq!(run().json()["result"], expected);
+}
+
+#[test]
+fn stacks_in_a_bundle_name_the_places_that_were_written() {
+    let workspace = Workspace::new();
+    let files = json!({
+        "lib/fail.ts": "interface Gone {\n  a: number;\n}\n\nexport function fail(e: Gone): never {\n  throw new TypeError(`a is ${e.a}`);\n}",
+    });
+    let code = "import { fail } from './lib/fail';\ntype Event = { a: number };\n\n\
+        export const stack = (event: Event) => { try { fail(event) } catch (error: any) { return error.stack } };\n\
+        export default (event: Event) => fail(event);";
+    let deployed = workspace.put("hello", "application/json", bundle("ts", "app.ts", code, files).to_string());
+    assert!(deployed.status < 300, "{}", deployed.text());
+    let answer = workspace.run("hello", json!({ "a": 1 }));
+    let said = ["a is 1", "/var/task/lib/fail.ts:6:", "/var/task/app.ts:5:", "throw new TypeError(`a is ${e.a}`)"];
+    says(code, &answer, 500, "function_error", &said);
+    let read = workspace.run("hello.stack", json!({ "a": 1 }));
+    let read = read.text();
+    assert!(read.contains("/var/task/lib/fail.ts:6:") && read.contains("/var/task/app.ts:4:"), "{read}");
+
+    let broken = bundle("js", "index.js", "return 1", json!({ "lib/bad.ts": "const a = 1;\nlet b: = 2" }));
+    let refused = workspace.put("bad", "application/json", broken.to_string());
+    says("bad.ts", &refused, 422, "syntax_error", &["/var/task/lib/bad.ts:2:8"]);
+}

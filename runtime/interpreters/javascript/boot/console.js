@@ -17,7 +17,7 @@
     return since >= 1000 ? `${(since / 1000).toFixed(3)}s` : `${since.toFixed(3)}ms`;
   }
 
-  function table(data, columns) {
+  function table(...[data, columns]) {
     if (typeof data !== "object" || data === null) return put(INFO, [data]);
     const entries = data instanceof Map ? [...data] : Object.entries(data);
     const rows = entries.slice(0, 100).map(([index, row]) => {
@@ -37,7 +37,8 @@
     put(INFO, [[line(head), widths.map((width) => "-".repeat(width)).join("-|-"), ...body.map(line)].join("\n")]);
   }
 
-  const console = {
+  // A namespace object: a prototype of its own, without properties.
+  const console = Object.setPrototypeOf({
     log: (...values) => put(INFO, values),
     info: (...values) => put(INFO, values),
     warn: (...values) => put(WARN, values),
@@ -47,13 +48,19 @@
       const { stack } = new Error();
       put(DEBUG, [`Trace${values.length ? `: ${format(values)}` : ""}\n${host.cleanStack(stack)}`]);
     },
-    assert: (condition, ...values) => {
+    assert: (...values) => {
+      const condition = values.shift();
       if (condition) return;
       if (typeof values[0] === "string") values[0] = `Assertion failed: ${values[0]}`;
       else values.unshift("Assertion failed");
       put(ERROR, values);
     },
-    dir: (value, options) => put(INFO, [inspect(value, options?.depth ?? undefined)]),
+    dir: (...[value, options]) => put(INFO, [inspect(value, options?.depth ?? undefined)]),
+    // There is no screen, and no profiler to be told.
+    clear: () => {},
+    profile: () => {},
+    profileEnd: () => {},
+    timeStamp: () => {},
     dirxml: (...values) => put(INFO, values),
     table,
     count: (label = "default") => {
@@ -79,8 +86,9 @@
       put(INFO, [`${label}: ${elapsed(`${label}`)}`]);
       timers.delete(`${label}`);
     },
-  };
+  }, {});
   console.groupCollapsed = console.group;
+  Object.defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });
 
   // How every boot file adds a global: like the standard ones, writable and not enumerable.
   host.define = (name, value) => {

@@ -6,6 +6,8 @@
   const { toString: objectToString } = Object.prototype;
   const quoteJson = JSON.stringify;
 
+  // How a class says what is to be shown of it, as in Node.
+  const CUSTOM = Symbol.for("nodejs.util.inspect.custom");
   const MAX_DEPTH = 4;
   const MAX_ITEMS = 100;
   const MAX_STRING = 10_000;
@@ -87,6 +89,11 @@
 
     object(value) {
       if (host.isProxy(value) && typeof value === "function") return "[Function (proxy)]";
+      const custom = value[CUSTOM];
+      if (typeof custom === "function" && !host.isProxy(value)) {
+        const answer = custom.call(value, this.depth - this.parents.length, { depth: this.depth }, inspect);
+        if (answer !== value) return typeof answer === "string" ? answer : this.nested(value, answer);
+      }
       const name = className(value);
       if (typeof value === "function") {
         const isClass = /^class\b/.test(Function.prototype.toString.call(value));

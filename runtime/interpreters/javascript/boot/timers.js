@@ -1,10 +1,13 @@
-// Timers over the host's reactor, and `structuredClone`.
+// Timers over the host's reactor.
 (function (host) {
   "use strict";
   const { timer, cancel, define } = host;
+  define("global", globalThis);
   const LONGEST = 2 ** 31 - 1;
   // Timer numbers of ours to the operations that stand for them: an interval is a new operation each time.
   const active = new Map();
+  // The host lets no more be under way: the oldest of twice as many were left behind by earlier invocations.
+  const MOST = 1000;
   let last = 0;
 
   function delayOf(delay) {
@@ -12,27 +15,66 @@
     return milliseconds >= 1 && milliseconds <= LONGEST ? Math.trunc(milliseconds) : 1;
   }
 
+  // Node's object. What it keeps alive there is kept by the handler's promise here, so a reference is only remembered.
   class Timeout {
     #id;
-    constructor(id) { this.#id = id; }
-    ref() { return this; }
-    unref() { return this; }
-    hasRef() { return true; }
-    close() { clear(this); return this; }
+    #arm;
+    #ref = true;
+    constructor(id, arm) {
+      this.#id = id;
+      this.#arm = arm;
+    }
+    ref() {
+      this.#ref = true;
+      return this;
+    }
+    unref() {
+      this.#ref = false;
+      return this;
+    }
+    hasRef() { return this.#ref; }
+    refresh() {
+      const operation = active.get(this.#id);
+      if (operation !== undefined) {
+        cancel(operation);
+        this.#arm();
+      }
+      return this;
+    }
+    close() {
+      clear(this);
+      return this;
+    }
     [Symbol.toPrimitive]() { return this.#id; }
+    [Symbol.dispose]() { clear(this); }
   }
+  class Immediate extends Timeout {}
 
-  function start(callback, delay, values, repeat) {
-    if (typeof callback !== "function") throw new TypeError("The timer's callback must be a function");
+  function start(Timer, callback, delay, values, repeat) {
+    if (typeof callback !== "function") {
+      const error = new TypeError(`The "callback" argument must be of type function. Received ${host.inspect(callback, 0)}`);
+      error.code = "ERR_INVALID_ARG_TYPE";
+      throw error;
+    }
     const id = ++last;
-    const arm = () => active.set(id, timer(delay, fire));
+    const arm = () => {
+      active.delete(id);
+      active.set(id, timer(delay, fire));
+    };
     const fire = () => {
       if (repeat) arm();
       else active.delete(id);
-      callback(...values);
+      callback.apply(made, values);
     };
+    const made = new Timer(id, arm);
     arm();
-    return new Timeout(id);
+    if (active.size > 2 * MOST) {
+      for (const old of active.keys()) {
+        if (active.size <= MOST) break;
+        active.delete(old);
+      }
+    }
+    return made;
   }
 
   function clear(handle) {
@@ -44,68 +86,11 @@
     cancel(operation);
   }
 
-  define("setTimeout", function setTimeout(callback, delay, ...values) { return start(callback, delayOf(delay), values, false); });
-  define("setInterval", function setInterval(callback, delay, ...values) { return start(callback, delayOf(delay), values, true); });
-  define("setImmediate", function setImmediate(callback, ...values) { return start(callback, 0, values, false); });
+  define("self", globalThis);
+  define("setTimeout", function setTimeout(callback, delay, ...values) { return start(Timeout, callback, delayOf(delay), values, false); });
+  define("setInterval", function setInterval(callback, delay, ...values) { return start(Timeout, callback, delayOf(delay), values, true); });
+  define("setImmediate", function setImmediate(callback, ...values) { return start(Immediate, callback, 0, values, false); });
   define("clearTimeout", function clearTimeout(handle) { clear(handle); });
   define("clearInterval", function clearInterval(handle) { clear(handle); });
   define("clearImmediate", function clearImmediate(handle) { clear(handle); });
-
-  function cloneError(name) {
-    return new DOMException(`${name} could not be cloned.`, "DataCloneError");
-  }
-
-  function clone(value, seen) {
-    if (typeof value === "function" || typeof value === "symbol") throw cloneError(String(value));
-    if (typeof value !== "object" || value === null) return value;
-    if (seen.has(value)) return seen.get(value);
-    const keep = (copy) => {
-      seen.set(value, copy);
-      return copy;
-    };
-    const fill = (copy) => {
-      for (const key of Object.keys(value)) copy[key] = clone(value[key], seen);
-      return copy;
-    };
-    if (Array.isArray(value)) {
-      const copy = keep([]);
-      copy.length = value.length;
-      return fill(copy);
-    }
-    const tag = Object.prototype.toString.call(value).slice(8, -1);
-    if (value instanceof Error) {
-      const known = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
-      const copy = keep(new (known[value.name] ?? Error)(value.message));
-      Object.defineProperty(copy, "stack", { value: value.stack, writable: true, configurable: true });
-      if ("cause" in value) copy.cause = clone(value.cause, seen);
-      return copy;
-    }
-    if (ArrayBuffer.isView(value)) {
-      const buffer = clone(value.buffer, seen);
-      return keep(new value.constructor(buffer, value.byteOffset, tag === "DataView" ? value.byteLength : value.length));
-    }
-    switch (tag) {
-      case "Date": return keep(new Date(value.getTime()));
-      case "RegExp": return keep(new RegExp(value.source, value.flags));
-      case "Map": {
-        const copy = keep(new Map());
-        for (const [key, item] of [...value]) copy.set(clone(key, seen), clone(item, seen));
-        return copy;
-      }
-      case "Set": {
-        const copy = keep(new Set());
-        for (const item of [...value]) copy.add(clone(item, seen));
-        return copy;
-      }
-      case "ArrayBuffer": return keep(value.slice(0));
-      case "Boolean": case "Number": case "String": case "BigInt": return keep(Object(value.valueOf()));
-      case "Promise": case "WeakMap": case "WeakSet": case "WeakRef": throw cloneError(`#<${tag}>`);
-    }
-    return fill(keep({}));
-  }
-
-  define("structuredClone", function structuredClone(value) {
-    if (arguments.length === 0) throw new TypeError("structuredClone needs a value");
-    return clone(value, new Map());
-  });
 })

@@ -21,6 +21,11 @@
     get callbackWaitsForEmptyEventLoop() { return waits; }
     set callbackWaitsForEmptyEventLoop(value) { waits = Boolean(value); }
     getRemainingTimeInMillis() { return host.remaining(); }
+    waitUntil(promise) {
+      (host.waits ??= []).push(Promise.resolve(promise));
+      host.noteWaiting();
+    }
+    passThroughOnException() {}
     toJSON() {
       const fields = {};
       for (const name of fieldNames) fields[name] = this[name];

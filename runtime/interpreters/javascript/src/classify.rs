@@ -27,6 +27,15 @@ impl Text {
         Self { code, masked }
     }
 
+    /// Text that is only compiled, in one given way.
+    pub fn without_mask(code: &str) -> Self {
+        let code = match code.strip_prefix("#!") {
+            Some(rest) => format!("//{rest}"),
+            None => code.strip_prefix('\u{feff}').unwrap_or(code).to_owned(),
+        };
+        Self { code, masked: String::new() }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.masked.trim().trim_matches(';').is_empty()
     }

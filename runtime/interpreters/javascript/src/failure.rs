@@ -7,50 +7,60 @@
 //! translated twice, however often it is read.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind, Position};
 use crate::js::{self, Thrown, Value};
 use crate::origin::{self, Origin};
-use crate::{allocator, natives};
+use crate::{allocator, modules, natives};
 
 /// The file names of the boot JavaScript begin so.
 pub const BOOT: &str = "thimble:";
 
+/// What QuickJS says of the global that it does not have. It is left undefined, so that programs which look for it take the way
+/// that they have without it.
+const NO_WEBASSEMBLY: &str = "WebAssembly is not defined";
+const INSTEAD_OF_WEBASSEMBLY: &str = ": JavaScript cannot run WebAssembly here. Deploy the module as a component of its own, \
+    with \"language\": \"wasm\", and call it by functions.name()";
+
 /// How many causes and aggregated errors are told.
 const CAUSES: usize = 5;
 
-/// What was loaded, to find lines and columns in.
-#[derive(Default)]
-struct Loaded {
-    file: String,
-    code: String,
-    /// Whether the code has a map that nobody has asked for yet.
-    is_translated: bool,
-    origin: Option<Rc<Origin>>,
-}
-
 thread_local! {
-    static SOURCE: RefCell<Loaded> = RefCell::new(Loaded::default());
+    /// The file name and the text of what was loaded.
+    static SOURCE: RefCell<(String, String)> = RefCell::new(Default::default());
+    /// The maps of files that have one, by the files' names; none where it does not decode.
+    static ORIGINS: RefCell<HashMap<String, Option<Rc<Origin>>>> = RefCell::new(HashMap::new());
 }
 
 pub fn remember_source(file: &str, code: &str) {
-    let (file, code) = (file.to_owned(), code.to_owned());
-    let is_translated = origin::is_told(&code);
-    SOURCE.set(Loaded { file, code, is_translated, origin: None });
+    SOURCE.set((file.to_owned(), code.to_owned()));
+    ORIGINS.take();
 }
 
-/// Where the code comes from, if it was translated.
-fn origin() -> Option<Rc<Origin>> {
-    let undecoded = SOURCE.with_borrow_mut(|source| {
-        // Whatever comes of it, it is tried once.
-        std::mem::take(&mut source.is_translated).then(|| source.code.clone())
-    });
-    if let Some(code) = undecoded {
-        let origin = Origin::of(&code).map(Rc::new);
-        SOURCE.with_borrow_mut(|source| source.origin = origin);
+/// Where the code of a file comes from, if it was translated.
+fn origin_of(file: &str, code: &str) -> Option<Rc<Origin>> {
+    if !origin::is_told(code) {
+        return None;
     }
-    SOURCE.with_borrow(|source| source.origin.clone())
+    if let Some(known) = ORIGINS.with_borrow(|origins| origins.get(file).cloned()) {
+        return known;
+    }
+    let origin = Origin::of(code).map(Rc::new);
+    ORIGINS.with_borrow_mut(|origins| origins.insert(file.to_owned(), origin.clone()));
+    origin
+}
+
+/// Where the source would be among its function's files.
+pub fn source_path() -> String {
+    SOURCE.with_borrow(|(file, _)| if file.starts_with('/') { file.clone() } else { format!("/var/task/{file}") })
+}
+
+/// The text of one of the user's files: of the source itself, or of a file beside it, read now.
+fn text_of(file: &str) -> String {
+    let own = SOURCE.with_borrow(|(own, code)| (own == file).then(|| code.clone()));
+    own.unwrap_or_else(|| modules::program_of(file).unwrap_or_default())
 }
 
 pub fn new(kind: FailureKind, name: &str, message: impl Into<String>) -> Failure {
@@ -75,7 +85,11 @@ pub fn thrown(Thrown(value): &Thrown) -> Failure {
     let position = position(&error.stack);
     let mut stack = error.stack;
     causes(value, &mut stack, &mut CAUSES.clone());
-    Failure { kind, name: error.name, message: error.message, stack, position }
+    let message = match error.message.as_str() {
+        NO_WEBASSEMBLY => format!("{NO_WEBASSEMBLY}{INSTEAD_OF_WEBASSEMBLY}"),
+        _ => error.message,
+    };
+    Failure { kind, name: error.name, message, stack, position }
 }
 
 /// The failure that a source which does not parse is.
@@ -86,34 +100,36 @@ pub fn syntax(Thrown(value): &Thrown) -> Failure {
         .map(|error| (error.name, error.message))
         .unwrap_or_else(|| ("SyntaxError".to_owned(), natives::inspect(value)));
     let found = raw.lines().find_map(frame_place);
-    let position = position(&clean_stack(&raw));
+    let text = found.as_ref().map(|found| text_of(&found.file)).unwrap_or_default();
+    let position = found.as_ref().map(|found| place_in(&found.file, &text, found.line, found.column));
     // What QuickJS met behind the end is a wrapper's, not the user's.
     let message = match found {
-        Some((line, _)) if line > line_count() => "unexpected end of the source".to_owned(),
+        Some(found) if found.line > text.lines().count().max(1) as u32 => "unexpected end of the source".to_owned(),
         _ => message,
     };
     Failure { kind: FailureKind::Syntax, name, message, stack: String::new(), position }
 }
 
-fn line_count() -> u32 {
-    SOURCE.with_borrow(|source| source.code.lines().count().max(1) as u32)
+/// A place in the source.
+pub fn place(line: u32, byte_column: u32) -> Position {
+    let (file, code) = SOURCE.with_borrow(Clone::clone);
+    place_in(&file, &code, line, byte_column)
 }
 
-/// A place in the user's file, moved to the last line where it lies behind the end.
-pub fn place(line: u32, byte_column: u32) -> Position {
-    let origin = origin();
-    SOURCE.with_borrow(|Loaded { file, code, .. }| {
-        if let Some(found) = origin.as_ref().and_then(|origin| origin.find(code, line, byte_column)) {
-            let (file, text) = (found.file.to_owned(), found.text.to_owned());
-            return Position { file, line: found.line, column: found.column, text };
-        }
-        let lines: Vec<&str> = code.lines().collect();
-        let last = lines.len().max(1) as u32;
-        let line_in_file = line.clamp(1, last);
-        let text = lines.get(line_in_file as usize - 1).copied().unwrap_or("");
-        let column = if line > last { text.chars().count() as u32 + 1 } else { column_in(text, byte_column) };
-        Position { file: file.clone(), line: line_in_file, column, text: text.to_owned() }
-    })
+/// A place in one of the user's files, where that was translated in what it was made of. It is moved to the last line where it lies
+/// behind the end.
+fn place_in(file: &str, code: &str, line: u32, byte_column: u32) -> Position {
+    let origin = origin_of(file, code);
+    if let Some(found) = origin.as_ref().and_then(|origin| origin.find(code, line, byte_column)) {
+        let (file, text) = (found.file.to_owned(), found.text.to_owned());
+        return Position { file, line: found.line, column: found.column, text };
+    }
+    let lines: Vec<&str> = code.lines().collect();
+    let last = lines.len().max(1) as u32;
+    let line_in_file = line.clamp(1, last);
+    let text = lines.get(line_in_file as usize - 1).copied().unwrap_or("");
+    let column = if line > last { text.chars().count() as u32 + 1 } else { column_in(text, byte_column) };
+    Position { file: file.to_owned(), line: line_in_file, column, text: text.to_owned() }
 }
 
 /// The same text with the user's places and without frames that are not the user's.
@@ -122,11 +138,14 @@ pub fn clean_stack(stack: &str) -> String {
         return stack.to_owned();
     }
     let mut out = String::new();
+    // Frames of one file mostly stand together.
+    let mut last = (String::new(), String::new());
     for line in stack.lines() {
         let frame = line.trim_start();
         if !frame.starts_with("at ")
             || frame.contains(&format!("({BOOT}"))
             || frame.starts_with(&format!("at {BOOT}"))
+            || frame.contains("(node:")
             || frame.ends_with("(native)")
             || frame.ends_with("(missing)")
         {
@@ -137,11 +156,13 @@ pub fn clean_stack(stack: &str) -> String {
         }
         out.push_str("    ");
         match frame_place(frame) {
-            Some((line, column)) => {
+            Some(found) => {
                 let before = frame.rsplitn(3, ':').nth(2).unwrap_or(frame);
-                let before =
-                    SOURCE.with_borrow(|source| before.strip_suffix(&source.file).unwrap_or(before).to_owned());
-                let place = place(line, column);
+                if found.file != last.0 {
+                    last = (found.file.clone(), text_of(&found.file));
+                }
+                let before = before.strip_suffix(&found.file).unwrap_or(before);
+                let place = place_in(&last.0, &last.1, found.line, found.column);
                 out.push_str(&format!("{before}{}:{}:{}", place.file, place.line, place.column));
                 if frame.ends_with(')') {
                     out.push(')');
@@ -239,14 +260,22 @@ fn causes(value: &Value, stack: &mut String, left: &mut usize) {
     }
 }
 
-/// Line and byte column of a frame that lies in the user's file.
-fn frame_place(frame: &str) -> Option<(u32, u32)> {
-    let (file, line, column) = parse_frame(frame)?;
-    SOURCE.with_borrow(|source| source.file == file).then_some((line, column))
+/// A frame that lies in one of the user's files, its column in bytes.
+struct Frame {
+    file: String,
+    line: u32,
+    column: u32,
 }
 
-/// File, line and column of a frame.
-fn parse_frame(frame: &str) -> Option<(&str, u32, u32)> {
+fn frame_place(frame: &str) -> Option<Frame> {
+    parse_frame(frame).filter(|frame| is_users(&frame.file))
+}
+
+fn is_users(file: &str) -> bool {
+    file.starts_with('/') || SOURCE.with_borrow(|(own, _)| own == file)
+}
+
+fn parse_frame(frame: &str) -> Option<Frame> {
     let frame = frame.trim().trim_end_matches(')');
     let mut parts = frame.rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
@@ -254,19 +283,21 @@ fn parse_frame(frame: &str) -> Option<(&str, u32, u32)> {
     let before = parts.next()?;
     let file =
         before.rsplit_once(['(']).map_or_else(|| before.trim_start().trim_start_matches("at "), |(_, file)| file);
-    Some((file, line.max(1) as u32, column))
+    Some(Frame { file: file.to_owned(), line: line.max(1) as u32, column })
 }
 
 /// The innermost place of a clean stack that lies in the user's files.
 fn position(stack: &str) -> Option<Position> {
-    let origin = origin();
-    stack.lines().filter_map(parse_frame).find_map(|(file, line, column)| {
-        let text = SOURCE.with_borrow(|source| match &origin {
-            Some(origin) => origin.text(file, line).map(str::to_owned),
-            None if source.file == file => Some(source.code.lines().nth(line as usize - 1).unwrap_or("").to_owned()),
-            None => None,
+    // Its places are those of what was written already, in characters: only the line's text is missing.
+    stack.lines().filter_map(parse_frame).find_map(|Frame { file, line, column }| {
+        let original = ORIGINS.with_borrow(|origins| {
+            origins.values().flatten().find_map(|origin| origin.text(&file, line).map(str::to_owned))
+        });
+        let text = original.or_else(|| {
+            let line_of = |text: String| text.lines().nth(line as usize - 1).unwrap_or("").to_owned();
+            is_users(&file).then(|| line_of(text_of(&file)))
         })?;
-        Some(Position { file: file.to_owned(), line, column, text })
+        Some(Position { file, line, column, text })
     })
 }
 

@@ -1,8 +1,17 @@
 //! The native functions behind the boot JavaScript, by the names that it calls them by.
 
+mod bytes;
+mod compression;
+mod crypto;
+mod encoding;
 pub mod files;
+mod multipart;
 mod network;
+pub mod output;
+mod script;
+pub mod tcp;
 mod text;
+mod url;
 mod workspace;
 
 use crate::bindings::thimble::runtime::{context, log};
@@ -10,9 +19,11 @@ use crate::bindings::wasi::random::random;
 use crate::js::{Result, Thrown, Value, context as js_context, sys};
 use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
-use crate::{failure, instance, invoke, reactor};
+use crate::{async_context, failure, instance, invoke, library, natives, reactor, tasks};
 
-pub const NATIVES: [(&str, Native); 35] = [
+pub const NATIVES: [(&str, Native); 55] = [
+    ("natives", natives_of),
+    ("builtinModules", |_| Ok(Value::array(library::names().into_iter().map(Value::string)))),
     ("log", write_log),
     ("invocation", invocation),
     ("remaining", |_| Ok(Value::number(context::remaining_ms() as f64))),
@@ -30,10 +41,18 @@ pub const NATIVES: [(&str, Native); 35] = [
     ("encode", text::encode),
     ("decode", text::decode),
     ("cleanStack", |arguments| Ok(Value::string(&failure::clean_stack(&arguments.text(0)?)))),
-    ("parseUrl", text::parse_url),
-    ("changeUrl", text::change_url),
-    ("parseQuery", text::parse_query),
-    ("formatQuery", text::format_query),
+    ("encodeInto", encoding::encode_into),
+    ("encodingName", encoding::name),
+    ("newDecoder", encoding::new_decoder),
+    ("decodeWith", encoding::decode_with),
+    ("classOf", class_of),
+    ("uncaught", uncaught),
+    ("parseUrl", url::parse),
+    ("changeUrl", url::change),
+    ("urlOrigin", url::origin),
+    ("parseQuery", url::parse_query),
+    ("formatQuery", url::format_query),
+    ("parseMultipart", multipart::parse),
     ("cacheGet", workspace::cache_get),
     ("cacheSet", workspace::cache_set),
     ("cacheDelete", workspace::cache_delete),
@@ -47,8 +66,35 @@ pub const NATIVES: [(&str, Native); 35] = [
     ("read", network::read),
     ("chunk", network::chunk),
     ("close", network::close),
+    ("wanted", output::wanted),
+    ("begin", output::begin),
+    ("write", output::write),
+    ("written", output::written),
+    ("end", output::end),
+    ("noteWaiting", output::note_waiting),
+    ("evaluateScript", script::evaluate_script),
+    ("newRealm", script::new_realm),
+    ("crypto", crypto::table),
+    ("compression", compression::table),
     ("memory", |_| Ok(Value::number(core::arch::wasm32::memory_size(0) as f64 * 65536.0))),
 ];
+
+/// Natives that only some module of the library needs, as a new object: most functions never ask for them.
+fn natives_of(arguments: &Arguments) -> Result<Value> {
+    let natives: &[(&str, Native)] = match arguments.text(0)?.as_str() {
+        "asyncContext" => &async_context::NATIVES,
+        "bytes" => &bytes::NATIVES,
+        "files" => &files::NATIVES,
+        "tasks" => &tasks::NATIVES,
+        "tcp" => &tcp::NATIVES,
+        name => return Err(Thrown::new("TypeError", &format!("there are no natives '{name}'"))),
+    };
+    let table = Value::object();
+    for (name, native) in natives {
+        table.set(name, natives::function(name, *native))?;
+    }
+    Ok(table)
+}
 
 fn write_log(arguments: &Arguments) -> Result<Value> {
     let level = match arguments.number(0)? as u32 {
@@ -95,6 +141,35 @@ fn pairs_of(array: &Value) -> Result<Vec<(String, String)>> {
             Ok((item(pair * 2)?, item(pair * 2 + 1)?))
         })
         .collect()
+}
+
+/// A number that two values share where QuickJS made them of the same class, whatever their prototypes say.
+fn class_of(arguments: &Arguments) -> Result<Value> {
+    // SAFETY: the value is alive.
+    Ok(Value::number(f64::from(unsafe { sys::JS_GetClassID(arguments.value(0).raw()) })))
+}
+
+/// Logs what nobody caught.
+fn uncaught(arguments: &Arguments) -> Result<Value> {
+    tasks::report("Uncaught", &Thrown(arguments.value(0)));
+    Ok(Value::UNDEFINED)
+}
+
+/// Pieces as one `Uint8Array`, each copied once.
+fn joined(pieces: &[Vec<u8>]) -> Result<Value> {
+    if let [piece] = pieces {
+        return Value::bytes(piece);
+    }
+    let all = Value::zeros(pieces.iter().map(|piece| piece.len() as u64).sum())?;
+    all.with_bytes(|bytes| {
+        let mut rest = bytes;
+        for piece in pieces {
+            let (here, after) = rest.split_at_mut(piece.len());
+            here.copy_from_slice(piece);
+            rest = after;
+        }
+    })?;
+    Ok(all)
 }
 
 /// Milliseconds since 1970 with their fraction.

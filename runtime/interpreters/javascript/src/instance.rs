@@ -55,12 +55,13 @@ pub fn next_random() -> f64 {
     bits as f64 / (1u64 << 53) as f64
 }
 
-/// Milliseconds since the first look at the clock in this instance.
+/// Milliseconds since the first look at the clock in this instance, which is a nanosecond after the zero: a time is positive.
 pub fn elapsed_ms() -> f64 {
     let now = monotonic_clock::now();
     let base = CLOCK_BASE.get().unwrap_or_else(|| {
-        CLOCK_BASE.set(Some(now));
-        now
+        let base = now.saturating_sub(1);
+        CLOCK_BASE.set(Some(base));
+        base
     });
     now.saturating_sub(base) as f64 / 1e6
 }

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind};
 use crate::bindings::thimble::runtime::context::{self as host_context, Invocation};
-use crate::js::{self, Value, context, sys};
+use crate::host::{output, tcp};
+use crate::js::{self, Thrown, Value, context, sys};
 use crate::json::{self, Refused};
 use crate::load::{Handler, PROGRAM, Program, Shape};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{failure, instance, natives, reactor};
+use crate::{async_context, failure, instance, library, natives, reactor};
 
 thread_local! {
     /// What the host says of the current invocation, once something has asked.
@@ -21,9 +22,12 @@ thread_local! {
 pub fn invoke(entry: Option<&str>, event: String) -> Result<String, Failure> {
     instance::begin_invocation();
     forget_invocation();
+    async_context::reset();
+    tcp::resume();
     let result = run(entry, event);
     tasks::drain();
     tasks::report_rejections();
+    tasks::forget();
     reactor::forget(TellHost::No);
     result
 }
@@ -53,11 +57,14 @@ pub fn run(entry: Option<&str>, event: String) -> Result<String, Failure> {
     })?;
     let value = match shape {
         Shape::Callback => answer.call_back(&event),
+        Shape::Fetch => answer.fetch(&event),
         _ => answer.call(),
     };
-    let settled = value.map_err(Unsettled::Rejected).and_then(tasks::settle);
+    let settled = value.map_err(Unsettled::Rejected).and_then(tasks::settle).and_then(deliver);
     match settled {
-        Ok(result) => json::stringify(&result, "the result").map_err(refused),
+        Ok(Some(result)) => json::stringify(&result, "the result").map_err(refused),
+        // The answer was given already.
+        Ok(None) => Ok("null".to_owned()),
         Err(Unsettled::Rejected(thrown)) => Err(failure::thrown(&thrown)),
         Err(Unsettled::Never) => Err(failure::new(
             FailureKind::NeverSettles,
@@ -66,6 +73,28 @@ pub fn run(entry: Option<&str>, event: String) -> Result<String, Failure> {
              Look for a `new Promise` whose `resolve` is never called, or a callback that is never called",
         )),
     }
+}
+
+/// The result that is still to be answered: what has several parts, or is an answer of its own, is delivered first.
+#[inline]
+fn deliver(result: Value) -> Result<Option<Value>, Unsettled> {
+    let waiting = output::take_waiting();
+    if !waiting && !output::has_parts(&result).map_err(Unsettled::Rejected)? {
+        return Ok(Some(result));
+    }
+    let delivered = answers("deliver").and_then(|deliver| deliver.call(&Value::UNDEFINED, &[&result]));
+    let left = tasks::settle(delivered.map_err(Unsettled::Rejected)?)?;
+    if left.is_undefined() {
+        return Ok(None);
+    }
+    left.get("value").map(Some).map_err(Unsettled::Rejected)
+}
+
+/// A function of the library's module about answers.
+fn answers(name: &str) -> js::Result<Value> {
+    let module =
+        library::find("thimble:answer").unwrap_or_else(|| Err(Thrown::new("Error", "the library is not whole")));
+    module?.get(name)
 }
 
 fn refused(refused: Refused) -> Failure {
@@ -119,7 +148,7 @@ struct Call {
 fn prepare(program: &Program, handler: &Handler, event: &Value) -> Result<Call, Failure> {
     let new_context = || CONTEXT_PROTOTYPE.with_borrow(|prototype| Value::object_with_prototype(prototype));
     let arguments = match handler.shape {
-        Shape::Event | Shape::Callback => vec![event.clone(), new_context()],
+        Shape::Event | Shape::Callback | Shape::Fetch => vec![event.clone(), new_context()],
         Shape::Body => {
             let mut arguments = Vec::with_capacity(program.parameters.len() + 2);
             for name in &program.parameters {
@@ -149,6 +178,12 @@ impl Call {
         let mut raw: Vec<sys::JSValue> = self.arguments.iter().map(Value::raw).collect();
         // SAFETY: `self` keeps the arguments alive.
         unsafe { self.function.call_raw(&self.this, &mut raw) }
+    }
+
+    /// Calls a handler that takes a request.
+    fn fetch(self, event: &Value) -> js::Result<Value> {
+        let new_context = self.arguments.last().cloned().unwrap_or(Value::UNDEFINED);
+        answers("callFetch")?.call(&Value::UNDEFINED, &[&self.function, &self.this, event, &new_context])
     }
 
     /// Calls a handler that wants a callback: a promise of what it calls back, or answers.

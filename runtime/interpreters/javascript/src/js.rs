@@ -236,6 +236,15 @@ impl Value {
         if answer < 0 { Err(pending()) } else { Ok(()) }
     }
 
+    /// Defines a property that can be written but is not listed.
+    pub fn define_hidden(&self, name: &str, value: Value) -> Result<()> {
+        let name = Atom::new(name);
+        let flags = (sys::JS_PROP_WRITABLE | sys::JS_PROP_CONFIGURABLE) as c_int;
+        // SAFETY: `JS_DefinePropertyValue` takes over the value's reference.
+        let answer = unsafe { sys::JS_DefinePropertyValue(context(), self.0, name.0, value.into_raw(), flags) };
+        if answer < 0 { Err(pending()) } else { Ok(()) }
+    }
+
     #[inline]
     pub fn call(&self, this: &Value, arguments: &[&Value]) -> Result<Value> {
         // SAFETY: `&Value` is a pointer to a struct of one JSValue, so they are copied into an array of JSValues, which
@@ -269,10 +278,32 @@ impl Value {
                 return Err(pending());
             }
             let bytes = std::slice::from_raw_parts(text.cast::<u8>(), length as usize);
-            let owned = String::from_utf8_lossy(bytes).into_owned();
+            let owned = scalar_values(bytes);
             sys::JS_FreeCString(context(), text);
             Ok(owned)
         }
+    }
+
+    /// The UTF-16 units of the value as text, lone surrogates and all.
+    pub fn with_units<T>(&self, read: impl FnOnce(&[u16]) -> T) -> Result<T> {
+        let mut length = 0;
+        // SAFETY: the units live until they are freed, below; `read` runs no JavaScript.
+        unsafe {
+            let units = sys::JS_ToCStringLenUTF16(context(), &mut length, self.0);
+            if units.is_null() {
+                return Err(pending());
+            }
+            let answer = read(std::slice::from_raw_parts(units, length as usize));
+            sys::JS_FreeCStringUTF16(context(), units);
+            Ok(answer)
+        }
+    }
+
+    /// A string of UTF-16 units.
+    pub fn units(units: &[u16]) -> Self {
+        // SAFETY: QuickJS copies the units.
+        let raw = unsafe { sys::JS_NewStringUTF16(context(), units.as_ptr(), units.len() as _) };
+        Self::checked(raw).unwrap_or(Self::UNDEFINED)
     }
 
     /// A string's text; none for every other kind of value.
@@ -330,6 +361,20 @@ unsafe fn slice_of<T>(start: *mut u8, offset: usize, size: usize, read: impl FnO
     }
     // SAFETY: the caller's promise.
     Ok(read(unsafe { std::slice::from_raw_parts_mut(start.add(offset), size) }))
+}
+
+/// What QuickJS gives as UTF-8 has lone surrogates in it, encoded like any code point: each becomes one U+FFFD.
+fn scalar_values(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
+    let mut bytes = bytes.to_vec();
+    for at in 0..bytes.len().saturating_sub(2) {
+        if bytes[at] == 0xed && bytes[at + 1] >= 0xa0 {
+            bytes[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Thrown {
@@ -449,10 +494,19 @@ pub fn from_bytecode(bytes: &'static [u8]) -> Result<Value> {
 /// The exports of a compiled module that has run.
 pub fn namespace(module: &Value) -> Result<Value> {
     // SAFETY: the caller compiled this value as a module, so it points to a module definition.
-    Value::checked(unsafe {
-        let definition = sys::JS_VALUE_GET_PTR(module.0).cast();
-        sys::JS_GetModuleNamespace(context(), definition)
-    })
+    Value::checked(unsafe { sys::JS_GetModuleNamespace(context(), definition(module)) })
+}
+
+/// What QuickJS knows a compiled module by.
+pub fn definition(module: &Value) -> *mut sys::JSModuleDef {
+    // SAFETY: reads the pointer only; the caller compiled this value as a module.
+    unsafe { sys::JS_VALUE_GET_PTR(module.0).cast() }
+}
+
+/// The texts of an array.
+pub fn texts(array: &Value) -> Result<Vec<String>> {
+    let length = array.get("length")?.to_f64()? as usize;
+    (0..length).map(|index| array.get(&index.to_string()).and_then(|item| item.text())).collect()
 }
 
 /// The name that a module was asked for by.

@@ -6,6 +6,8 @@
 //! base, environment) is therefore fetched again by the first `invoke` (`instance.rs`).
 
 mod allocator;
+mod async_context;
+mod boxed;
 mod classify;
 mod failure;
 mod host;

@@ -36,15 +36,23 @@ pub fn shelve() {
 
 /// The exports of a module: `node:` may be left out, `thimble:` may not. None where there is no such module.
 pub fn find(name: &str) -> Option<Result<Value>> {
-    let found = SHELF.with_borrow(|shelf| {
+    on_shelf(name).map(|(name, bytes)| exports(name, bytes))
+}
+
+/// Whether there is a module of that name.
+pub fn has(name: &str) -> bool {
+    on_shelf(name).is_some()
+}
+
+fn on_shelf(name: &str) -> Option<(&'static str, &'static [u8])> {
+    SHELF.with_borrow(|shelf| {
         let at = |name: &str| shelf.binary_search_by(|(there, _)| (*there).cmp(name)).ok();
         let at = at(name).or_else(|| at(&format!("node:{name}")))?;
         Some(shelf[at])
-    });
-    found.map(|(name, bytes)| exports(name, bytes))
+    })
 }
 
-/// The names of all modules that `import` and `require` know.
+/// The names of all modules, the library's own among them.
 pub fn names() -> Vec<&'static str> {
     SHELF.with_borrow(|shelf| shelf.iter().map(|(name, _)| *name).collect())
 }

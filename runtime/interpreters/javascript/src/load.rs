@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind, Form, Loaded, Position, Source};
 use crate::classify::{self, Text};
+use crate::host::files::place;
 use crate::js::{self, Atom, Thrown, Value};
+use crate::modules::{self, Format};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{failure, invoke, json, library, natives, origin, reactor, scan};
+use crate::{failure, invoke, json, natives, reactor, scan};
 
 /// Words that cannot name a parameter of a function body.
 const RESERVED: &str = " arguments await break case catch class const continue debugger default delete do else enum eval \
@@ -29,6 +31,8 @@ pub enum Shape {
     Event,
     /// `(event, context, callback)`
     Callback,
+    /// `(request, env, context)`, which answers a `Response`.
+    Fetch,
     /// A function body: properties of the event, then what it has not named itself of `event` and `context`.
     Body,
 }
@@ -51,11 +55,14 @@ thread_local! {
 pub fn load(source: Source) -> Result<Loaded, Failure> {
     failure::remember_source(&source.file, &source.code);
     invoke::forget_invocation();
+    place::set_working(if modules::is_path(&source.file) { modules::TASK } else { "/" });
     let text = Text::new(&source.code);
-    let prepared = define_functions(&source).and_then(|()| make_globals(&text)).and_then(|()| show_origin(&source));
+    let prepared =
+        define_functions(&source).and_then(|()| make_globals(&text)).and_then(|()| modules::show_origin(&source.code));
     let result = prepared.map_err(|thrown| failure::thrown(&thrown)).and_then(|()| classify(&source, &text));
     tasks::drain();
     tasks::report_rejections();
+    tasks::forget();
     reactor::forget(TellHost::Yes);
     invoke::forget_invocation();
     let (form, program) = result?;
@@ -74,6 +81,11 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
 fn classify(source: &Source, text: &Text) -> Result<(Form, Program), Failure> {
     if text.is_empty() {
         return Err(no_handler(source));
+    }
+    if modules::is_path(&source.file)
+        && let Some(format) = modules::format_of_main(&source.file, text).map_err(|thrown| failure::thrown(&thrown))?
+    {
+        return main_file(source, text, format);
     }
     if scan::begins_as_function(&text.masked)
         && let Ok(compiled) = classify::expression(text, &source.file)
@@ -134,6 +146,23 @@ fn parameters(source: &Source) -> (Vec<&str>, Vec<&str>) {
     (parameters, names)
 }
 
+/// Runs a file of several as Node would.
+fn main_file(source: &Source, text: &Text, format: Format) -> Result<(Form, Program), Failure> {
+    match format {
+        Format::Module => match modules::compile(&source.file, &text.code, true) {
+            Ok(compiled) => module(source, text, compiled),
+            Err(thrown) => Err(module_failure(source, &thrown)),
+        },
+        Format::CommonJs => {
+            let compiled = modules::compile_function(text, &source.file);
+            let compiled = compiled.map_err(|thrown| failure::syntax(&thrown))?;
+            let program =
+                modules::run_main(&source.file, compiled).and_then(|exports| exported(source, &exports, None));
+            Ok((Form::Module, program.map_err(|thrown| failure::thrown(&thrown))?))
+        }
+    }
+}
+
 /// Runs a CommonJS module, or a script whose function `declared` is the handler.
 fn commonjs(source: &Source, compiled: js::Result<Value>, declared: Option<&str>) -> Result<(Form, Program), Failure> {
     let function = compiled.and_then(js::run).map_err(|thrown| failure::syntax(&thrown))?;
@@ -176,7 +205,14 @@ fn exported(source: &Source, exports: &Value, text: Option<&Text>) -> js::Result
     if exports.is_function() {
         program.handler = Some(Handler::new(exports.clone(), Value::UNDEFINED));
     }
-    let mut names = if exports.is_object() { js::keys(exports)? } else { Vec::new() };
+    if text.is_none() && !exports.is_function() && exports.is_object() && exports.get("fetch")?.is_function() {
+        default_export(exports, &mut program)?;
+    }
+    let mut names = if exports.is_object() && program.handler.as_ref().is_none_or(|it| it.shape != Shape::Fetch) {
+        js::keys(exports)?
+    } else {
+        Vec::new()
+    };
     if let Some(text) = text {
         // A namespace lists its names by the alphabet; they are wanted as the source has them.
         let place = |name: &str| scan::words(&text.masked).find(|(_, word)| *word == name).map(|(at, _)| at);
@@ -199,11 +235,17 @@ fn exported(source: &Source, exports: &Value, text: Option<&Text>) -> js::Result
     Ok(program)
 }
 
-/// `export default`: a function, or an object with a function `handler`, whose other functions are entries.
+/// `export default`: a function, an object with `fetch`, or one with a function `handler`, whose other functions are entries.
 fn default_export(value: &Value, program: &mut Program) -> js::Result<()> {
     if value.is_function() {
         program.handler.get_or_insert_with(|| Handler::new(value.clone(), Value::UNDEFINED));
     } else if value.is_object() {
+        // An app of a framework has many functions besides, which are not meant to be called from outside.
+        let fetch = value.get("fetch")?;
+        if fetch.is_function() && !value.get("handler")?.is_function() {
+            program.handler.get_or_insert(Handler { function: fetch, this: value.clone(), shape: Shape::Fetch });
+            return Ok(());
+        }
         for name in js::keys(value)? {
             let function = value.get(&name)?;
             if !function.is_function() {
@@ -248,14 +290,6 @@ fn make_globals(text: &Text) -> js::Result<()> {
     natives::internal("makeGlobals")?.call(&Value::UNDEFINED, &[&words]).map(drop)
 }
 
-/// Lets the stacks that translated code reads show the places of what was written.
-fn show_origin(source: &Source) -> js::Result<()> {
-    match origin::is_told(&source.code) {
-        true => library::find("thimble:stacks").unwrap_or(Ok(Value::UNDEFINED)).map(drop),
-        false => Ok(()),
-    }
-}
-
 fn unsettled(unsettled: Unsettled) -> Failure {
     match unsettled {
         Unsettled::Rejected(thrown) => failure::thrown(&thrown),
@@ -270,8 +304,11 @@ fn unsettled(unsettled: Unsettled) -> Failure {
 /// Why a module did not compile: its own syntax, or an import of something that is not there.
 fn module_failure(source: &Source, thrown: &Thrown) -> Failure {
     let code = thrown.0.get("code").ok().and_then(|code| code.as_text());
-    if code.as_deref() != Some("MODULE_NOT_FOUND") {
-        return failure::syntax(thrown);
+    match code.as_deref() {
+        Some("MODULE_NOT_FOUND") => {}
+        // It says which file imports what.
+        Some(code) if code.starts_with("ERR_") => return failure::thrown(thrown),
+        _ => return failure::syntax(thrown),
     }
     let mut found = failure::thrown(thrown);
     let specifier = found.message.split('\'').nth(1).unwrap_or("").to_owned();

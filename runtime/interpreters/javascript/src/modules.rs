@@ -1,97 +1,136 @@
-//! The modules that can be imported: "thimble", the host API, and of Node's own "fs".
+//! What `require` and `import` find: "thimble", the host API; the modules of the library, "fs" among them; and where a
+//! function has folders of its own, their files and packages, which `modules/web/modules.js` looks for as Node does.
 
-use std::ffi::{CString, c_char};
-use std::ptr::null_mut;
+mod disk;
+mod esm;
 
+pub use disk::{compile_function, natives, program_of};
+pub use esm::{compile, start};
+
+use std::cell::{Cell, RefCell};
+
+use crate::classify::{self, Text};
 use crate::host::files;
-use crate::js::{self, Opaque, Thrown, Value, context, sys};
-use crate::{library, natives};
+use crate::js::{self, Thrown, Value};
+use crate::{library, natives as boot, origin, scan};
 
-pub fn start() {
-    // SAFETY: the loader has the type that QuickJS asks for and needs no opaque pointer.
-    unsafe { sys::JS_SetModuleLoaderFunc(js::runtime(), Some(keep_name), Some(load), null_mut()) }
+/// The folder of a function's own files.
+pub const TASK: &str = "/var/task";
+
+/// Where the JavaScript is that was made of the function's TypeScript and JSX, each file under the path of its original.
+const TRANSLATIONS: &str = "/var/translated";
+
+/// The endings of files of which JavaScript was made.
+const TRANSLATED: [&str; 5] = [".ts", ".tsx", ".jsx", ".mts", ".cts"];
+
+/// How the file that is run is to be read.
+pub enum Format {
+    Module,
+    CommonJs,
 }
 
-/// A module by its name; none where there is no such module.
-fn find(name: &str) -> Option<js::Result<Value>> {
+/// A built-in module by its name; none where there is no such module.
+fn builtin(name: &str) -> Option<js::Result<Value>> {
     match name {
         // What is behind the globals is not an interface.
         name if name.starts_with("thimble:") => None,
-        "thimble" => Some(natives::internal("thimble")),
-        "fs" | "node:fs" => Some(files::module()),
-        "fs/promises" | "node:fs/promises" => Some(files::module().and_then(|fs| fs.get("promises"))),
+        "thimble" => Some(boot::internal("thimble")),
         name => library::find(name),
     }
+}
+
+fn is_builtin(name: &str) -> bool {
+    match name {
+        name if name.starts_with("thimble:") => false,
+        "thimble" => true,
+        name => library::has(name),
+    }
+}
+
+/// The names of Node's modules that are there, without `node:`.
+fn builtin_names() -> Vec<&'static str> {
+    let library = library::names();
+    let mut names: Vec<&str> = library.iter().filter_map(|name| name.strip_prefix("node:")).collect();
+    names.sort_unstable();
+    names
 }
 
 /// The error for a package or built-in module that is not there.
 pub fn not_found(name: &str) -> Thrown {
     let message = format!(
-        "Cannot find module '{name}': packages and most of Node's built-in modules are not available in this version; \
-         \"thimble\", \"fs\" and \"fs/promises\" can be imported"
+        "Cannot find module '{name}': packages are not available in this version; \"thimble\" and most of Node's \
+         built-in modules can be imported"
     );
     Thrown::new("Error", &message).with("code", "MODULE_NOT_FOUND")
 }
 
-/// `require(name)`.
+/// `require(name)` where no file asks: in a function's body, or in a source without other files.
 pub fn require(name: &str) -> js::Result<Value> {
-    find(name).unwrap_or_else(|| Err(not_found(name)))
+    if let Some(module) = builtin(name) {
+        return module;
+    }
+    if !has_files() {
+        return Err(not_found(name));
+    }
+    let mut require = REQUIRE.with_borrow(Clone::clone);
+    if require.is_undefined() {
+        require = ask("createRequire", &[&Value::string(&crate::failure::source_path())])?;
+        REQUIRE.set(require.clone());
+    }
+    require.call(&Value::UNDEFINED, &[&Value::string(name)])
 }
 
-/// Module names are taken as they are written: nothing is relative to anything.
-unsafe extern "C" fn keep_name(
-    context: *mut sys::JSContext,
-    _: *const c_char,
-    name: *const c_char,
-    _: Opaque,
-) -> *mut c_char {
-    // SAFETY: QuickJS frees the copy with its own allocator.
-    unsafe { sys::js_strdup(context, name) }
+thread_local! {
+    static HAS_FILES: Cell<Option<bool>> = const { Cell::new(None) };
+    /// `require` of the source itself, where it is no file that Node would run.
+    static REQUIRE: RefCell<Value> = const { RefCell::new(Value::UNDEFINED) };
 }
 
-unsafe extern "C" fn load(context: *mut sys::JSContext, name: *const c_char, _: Opaque) -> *mut sys::JSModuleDef {
-    // SAFETY: QuickJS passes a text that ends with a zero byte.
-    let text = unsafe { js::c_text(name) };
-    let exports = match require(&text).and_then(|module| js::keys(&module)) {
-        Ok(exports) => exports,
-        Err(thrown) => {
-            thrown.throw();
-            return null_mut();
-        }
-    };
-    // SAFETY: name and initialiser live as long as they are used; exports are declared before instantiation.
-    unsafe {
-        let module = sys::JS_NewCModule(context, name, Some(fill));
-        if !module.is_null() {
-            sys::JS_AddModuleExport(context, module, c"default".as_ptr());
-            for export in exports {
-                if let Ok(export) = CString::new(export) {
-                    sys::JS_AddModuleExport(context, module, export.as_ptr());
-                }
-            }
-        }
-        module
+/// Whether the function reads folders. Asked once: they are the same for all instances of an image.
+fn has_files() -> bool {
+    HAS_FILES.get().unwrap_or_else(|| {
+        let there = !files::folders().is_empty();
+        HAS_FILES.set(Some(there));
+        there
+    })
+}
+
+/// Calls what the library exports for files.
+fn ask(name: &str, arguments: &[&Value]) -> js::Result<Value> {
+    let library = library::find("thimble:modules").unwrap_or_else(|| Err(not_found("thimble:modules")))?;
+    library.get(name)?.call(&library, arguments)
+}
+
+/// Lets the stacks that translated code reads show the places of what was written.
+pub fn show_origin(code: &str) -> js::Result<()> {
+    match origin::is_told(code) {
+        true => library::find("thimble:stacks").unwrap_or(Ok(Value::UNDEFINED)).map(drop),
+        false => Ok(()),
     }
 }
 
-unsafe extern "C" fn fill(_: *mut sys::JSContext, definition: *mut sys::JSModuleDef) -> i32 {
-    // SAFETY: QuickJS passes a definition that `load` made.
-    let module = unsafe { js::module_name(definition) }.and_then(|name| require(&name));
-    let (module, exports) = match module.and_then(|module| js::keys(&module).map(|exports| (module, exports))) {
-        Ok(found) => found,
-        Err(thrown) => {
-            thrown.throw();
-            return -1;
-        }
-    };
-    // SAFETY: the exports were declared by `load`; each value is handed over.
-    unsafe {
-        for name in exports {
-            let value = module.get(&name).unwrap_or(Value::UNDEFINED);
-            if let Ok(name) = CString::new(name) {
-                sys::JS_SetModuleExport(context(), definition, name.as_ptr(), value.into_raw());
-            }
-        }
-        sys::JS_SetModuleExport(context(), definition, c"default".as_ptr(), module.into_raw())
+/// Whether a source is one of several files, and so has a path.
+pub fn is_path(file: &str) -> bool {
+    file.starts_with('/')
+}
+
+/// How the main file is to be read; none where it may have any form that a single source may have.
+pub fn format_of_main(path: &str, text: &Text) -> js::Result<Option<Format>> {
+    match ask("formatOfMain", &[&Value::string(path)])?.text()?.as_str() {
+        "module" => return Ok(Some(Format::Module)),
+        "commonjs" => return Ok(Some(Format::CommonJs)),
+        _ => {}
     }
+    if scan::looks_like_module(&text.masked) {
+        return Ok(Some(Format::Module));
+    }
+    let is_function = scan::begins_as_function(&text.masked) && classify::expression(text, path).is_ok();
+    let exports = ["exports", "module"].iter().any(|word| scan::has_word(&text.masked, word));
+    Ok((exports && !is_function).then_some(Format::CommonJs))
+}
+
+/// Runs the main file, compiled as CommonJS, and answers its exports.
+pub fn run_main(path: &str, compiled: Value) -> js::Result<Value> {
+    let function = js::run(compiled)?;
+    ask("runMain", &[&Value::string(path), &function])
 }

@@ -4,20 +4,16 @@
 use std::cell::RefCell;
 use std::ffi::{CString, c_int};
 
+use crate::host::files::place;
 use crate::js::{self, Goal, Result, Value, context, sys};
-use crate::{host, instance, json, library, modules, tasks};
+use crate::{boxed, host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
-const BOOT: [(&str, &str); 11] = [
+const BOOT: [(&str, &str); 6] = [
+    ("thimble:callsites.js", include_str!("../boot/callsites.js")),
     ("thimble:inspect.js", include_str!("../boot/inspect.js")),
     ("thimble:console.js", include_str!("../boot/console.js")),
     ("thimble:timers.js", include_str!("../boot/timers.js")),
-    ("thimble:encoding.js", include_str!("../boot/encoding.js")),
-    ("thimble:url.js", include_str!("../boot/url.js")),
-    ("thimble:abort.js", include_str!("../boot/abort.js")),
-    ("thimble:fetch.js", include_str!("../boot/fetch.js")),
-    ("thimble:files.js", include_str!("../boot/files.js")),
-    ("thimble:process.js", include_str!("../boot/process.js")),
     ("thimble:workspace.js", include_str!("../boot/workspace.js")),
     ("thimble:lazy.js", include_str!("../boot/lazy.js")),
 ];
@@ -50,6 +46,7 @@ thread_local! {
 pub fn boot() {
     let host = Value::object();
     HOST.set(host.clone());
+    boxed::start();
     tasks::start();
     modules::start();
     json::start(|expression| {
@@ -64,10 +61,15 @@ pub fn boot() {
     // A function body asks for it as a module does; both get the same answer.
     ok(Value::global().set("require", function("require", |arguments| modules::require(&arguments.text(0)?))));
     // What the library asks for is the library's, whatever files a function brings.
-    ok(host.set("require", function("require", |arguments| {
-        let name = arguments.text(0)?;
-        library::find(&name).unwrap_or_else(|| Err(modules::not_found(&name)))
-    })));
+    ok(host.set(
+        "require",
+        function("require", |arguments| {
+            let name = arguments.text(0)?;
+            library::find(&name).unwrap_or_else(|| Err(modules::not_found(&name)))
+        }),
+    ));
+    ok(host.set("cwd", function("cwd", |_| Ok(Value::string(&place::working())))));
+    ok(host.set("fileNatives", function("fileNatives", |_| modules::natives())));
     library::shelve();
     for (file, code) in BOOT {
         let function = ok(js::compile(code, file, 1, Goal::Script).and_then(js::run));

@@ -6,16 +6,19 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use crate::async_context;
 use crate::bindings::thimble::runtime::reactor;
 use crate::js::{Result, Thrown, Value};
 
 thread_local! {
-    static PENDING: RefCell<BTreeMap<u64, Value>> = const { RefCell::new(BTreeMap::new()) };
+    /// Each with what `AsyncLocalStorage` holds where the operation was started.
+    static PENDING: RefCell<BTreeMap<u64, (Value, Value)>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Has the function called once the operation has finished.
 pub fn expect(operation: u64, callback: Value) {
-    PENDING.with_borrow_mut(|pending| pending.insert(operation, callback));
+    let started = (callback, async_context::current());
+    PENDING.with_borrow_mut(|pending| pending.insert(operation, started));
 }
 
 pub fn timer(milliseconds: u64, callback: Value) -> Result<u64> {
@@ -38,7 +41,8 @@ pub fn wait() -> Option<Value> {
     loop {
         let operation = reactor::wait()?;
         // An operation that was cancelled while it finished has no function any more.
-        if let Some(callback) = PENDING.with_borrow_mut(|pending| pending.remove(&operation)) {
+        if let Some((callback, context)) = PENDING.with_borrow_mut(|pending| pending.remove(&operation)) {
+            async_context::set(context);
             return Some(callback);
         }
     }

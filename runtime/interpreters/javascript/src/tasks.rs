@@ -1,14 +1,46 @@
-//! Promises: running their jobs, waiting for one to settle, and the rejections that nobody handled.
+//! Promises: running their jobs, waiting for one to settle, and the rejections that nobody handled. Besides them what
+//! Node's `process` adds: ticks, which run before the jobs, listeners for what nobody caught, and `exit`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::ptr::null_mut;
 
+use crate::async_context;
 use crate::bindings::thimble::runtime::log;
 use crate::js::{self, Opaque, Thrown, Value, context, pending, sys};
-use crate::{failure, reactor};
+use crate::natives::{Arguments, Native};
+use crate::{failure, natives, reactor};
+
+pub const NATIVES: [(&str, Native); 3] = [("tick", tick), ("listen", listen), ("exit", exit)];
 
 thread_local! {
     static REJECTED: RefCell<Vec<(Value, Value)>> = const { RefCell::new(Vec::new()) };
+    /// Functions of `process.nextTick`, each with what `AsyncLocalStorage` holds there.
+    static TICKS: RefCell<VecDeque<(Value, Value)>> = const { RefCell::new(VecDeque::new()) };
+    /// Whether the jobs that are ready are being run: ticks then wait until the last of them.
+    static RUNS_JOBS: Cell<bool> = const { Cell::new(false) };
+    /// The function that hears of what nobody caught; undefined while the program listens to nothing.
+    static LISTENER: RefCell<Value> = const { RefCell::new(Value::UNDEFINED) };
+    /// The error of `process.exit`, which ends the invocation.
+    static EXITED: RefCell<Option<Value>> = const { RefCell::new(None) };
+}
+
+fn tick(arguments: &Arguments) -> js::Result<Value> {
+    let entry = (arguments.value(0), async_context::current());
+    TICKS.with_borrow_mut(|ticks| ticks.push_back(entry));
+    Ok(Value::UNDEFINED)
+}
+
+/// `listen(function)`: it is called with the name of the event, the error or reason, and the promise where there is
+/// one, and answers whether anybody heard.
+fn listen(arguments: &Arguments) -> js::Result<Value> {
+    LISTENER.set(arguments.value(0));
+    Ok(Value::UNDEFINED)
+}
+
+fn exit(arguments: &Arguments) -> js::Result<Value> {
+    EXITED.set(Some(arguments.value(0)));
+    Ok(Value::UNDEFINED)
 }
 
 /// Why a promise did not come to a value.
@@ -41,6 +73,9 @@ pub fn settle(value: Value) -> Result<Value, Unsettled> {
         }
     };
     loop {
+        if let Some(error) = EXITED.take() {
+            return Err(Unsettled::Rejected(Thrown(error)));
+        }
         // SAFETY: the promise is alive.
         match unsafe { sys::JS_PromiseState(context(), promise.raw()) } {
             sys::JSPromiseStateEnum_JS_PROMISE_FULFILLED => return Ok(outcome(&promise)),
@@ -50,12 +85,23 @@ pub fn settle(value: Value) -> Result<Value, Unsettled> {
             }
             _ => {}
         }
-        if !run_job() {
+        if !run_job() && !tell_of_rejections() {
             let callback = reactor::wait().ok_or(Unsettled::Never)?;
-            if let Err(thrown) = callback.call(&Value::UNDEFINED, &[]) {
-                report("Uncaught", &thrown);
-            }
+            call(&callback);
         }
+    }
+}
+
+/// What a promise has come to, if it has; no job runs for it.
+pub fn outcome_now(promise: &Value) -> Option<js::Result<Value>> {
+    // SAFETY: the promise is alive.
+    match unsafe { sys::JS_PromiseState(context(), promise.raw()) } {
+        sys::JSPromiseStateEnum_JS_PROMISE_FULFILLED => Some(Ok(outcome(promise))),
+        sys::JSPromiseStateEnum_JS_PROMISE_REJECTED => {
+            forget_rejection(promise.raw());
+            Some(Err(Thrown(outcome(promise))))
+        }
+        _ => None,
     }
 }
 
@@ -65,29 +111,114 @@ pub fn drain() {
     while run_job() {}
 }
 
+/// Forgets what the end of an invocation leaves undone.
+#[inline]
+pub fn forget() {
+    drop(TICKS.take());
+    drop(EXITED.take());
+}
+
+/// Calls a function that nothing waits for.
+fn call(callback: &Value) {
+    if let Err(thrown) = callback.call(&Value::UNDEFINED, &[]) {
+        uncaught(&thrown);
+    }
+}
+
+fn uncaught(thrown: &Thrown) {
+    // `process.exit` in a callback is no error of the callback.
+    let exits = EXITED.with_borrow(|exited| exited.as_ref().is_some_and(|error| error.raw() == thrown.0.raw()));
+    if !exits && !reported(&thrown.0) && !tell("uncaughtException", &thrown.0, &Value::UNDEFINED) {
+        report("Uncaught", thrown);
+    }
+}
+
+/// Tells listeners of the global object, where there are some; false where nobody took the error.
+fn reported(error: &Value) -> bool {
+    let told = natives::internal("reported").and_then(|reported| {
+        if reported.is_undefined() { Ok(Value::bool(true)) } else { reported.call(&Value::UNDEFINED, &[error]) }
+    });
+    told.is_ok_and(|unhandled| !unhandled.is_true())
+}
+
+/// Tells a program that listens; false where it does not, or where nobody heard.
+fn tell(event: &str, what: &Value, promise: &Value) -> bool {
+    let listener = LISTENER.with_borrow(Clone::clone);
+    if listener.is_undefined() {
+        return false;
+    }
+    match listener.call(&Value::UNDEFINED, &[&Value::string(event), what, promise]) {
+        Ok(heard) => heard.is_true(),
+        Err(thrown) => {
+            report("Uncaught", &thrown);
+            true
+        }
+    }
+}
+
+/// Tells a program that listens of the rejections that nobody handled so far; false where there is nothing to tell.
+fn tell_of_rejections() -> bool {
+    if LISTENER.with_borrow(Value::is_undefined) {
+        return false;
+    }
+    let rejected = REJECTED.with_borrow_mut(std::mem::take);
+    let any = !rejected.is_empty();
+    for (promise, reason) in rejected {
+        if !tell("unhandledRejection", &reason, &promise) {
+            report("Unhandled promise rejection:", &Thrown(reason));
+        }
+    }
+    any
+}
+
 /// Logs the rejections that nobody handled.
 #[inline]
 pub fn report_rejections() {
+    while tell_of_rejections() {
+        drain();
+    }
     let rejected = REJECTED.with_borrow_mut(std::mem::take);
     for (_, reason) in rejected {
         report("Unhandled promise rejection:", &Thrown(reason));
     }
 }
 
-fn report(what: &str, thrown: &Thrown) {
+/// Logs an error that ends nothing but what threw it.
+pub fn report(what: &str, thrown: &Thrown) {
     log::write(log::Level::Error, &format!("{what} {}", failure::report(thrown)));
 }
 
-/// Runs one job; false where none is ready.
+/// Runs one tick or job; false where none is ready. As in Node, ticks come first, and those that jobs add come after the
+/// last job.
 #[inline]
 fn run_job() -> bool {
+    if !RUNS_JOBS.get() && run_tick() {
+        return true;
+    }
+    let ran = run_promise_job();
+    RUNS_JOBS.set(ran);
+    ran || run_tick()
+}
+
+#[inline]
+fn run_tick() -> bool {
+    let Some((callback, context)) = TICKS.with_borrow_mut(VecDeque::pop_front) else {
+        return false;
+    };
+    async_context::set(context);
+    call(&callback);
+    true
+}
+
+#[inline]
+fn run_promise_job() -> bool {
     let mut job_context = null_mut();
     // SAFETY: the runtime is alive.
     match unsafe { sys::JS_ExecutePendingJob(js::runtime(), &mut job_context) } {
         0 => false,
         answer => {
             if answer < 0 {
-                report("Uncaught", &pending());
+                uncaught(&pending());
             }
             true
         }

@@ -9,6 +9,7 @@ import traceback
 
 from wit_world.exports.guest import Failure, FailureKind, Position
 
+from . import files
 from .console import text
 
 # A stack or message longer than this helps nobody, and would travel with every answer.
@@ -37,10 +38,17 @@ def current_file():
     return _Source.file
 
 
-def position(line, column):
+def position(line, column, file=None):
     line = max(line, 1)
-    shown = _Source.lines[line - 1] if line <= len(_Source.lines) else ""
-    return Position(_Source.file, line, max(column, 1), text(shown))
+    if file is None or file == _Source.file:
+        shown = _Source.lines[line - 1] if line <= len(_Source.lines) else ""
+    else:
+        shown = linecache.getline(file, line).rstrip("\n")
+    return Position(file or _Source.file, line, max(column, 1), text(shown))
+
+
+def _is_users(file):
+    return file == _Source.file or file.startswith(files.FOLDERS)
 
 
 def failure(kind, name, message, stack="", at=None):
@@ -85,7 +93,7 @@ def place_of_suspended(coroutine):
     at = None
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
-        if frame is not None and frame.f_code.co_filename == _Source.file:
+        if frame is not None and _is_users(frame.f_code.co_filename):
             at = _position_in(frame.f_code, frame.f_lasti, frame.f_lineno)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
     return at
@@ -113,7 +121,7 @@ def _keep_user_frames(report, seen):
         return
     seen.add(id(report))
     report.stack = traceback.StackSummary.from_list([frame for frame in report.stack
-                                                     if frame.filename == _Source.file])
+                                                     if _is_users(frame.filename)])
     _keep_user_frames(report.__cause__, seen)
     _keep_user_frames(report.__context__, seen)
     for inner in report.exceptions or ():
@@ -122,9 +130,11 @@ def _keep_user_frames(report, seen):
 
 def _position_of(error):
     """The innermost frame of the user's in the traceback; in a group without one, that of its first exception."""
+    if isinstance(error, SyntaxError) and error.filename != _Source.file and _is_users(error.filename or ""):
+        return position(error.lineno or 1, error.offset or 1, error.filename)
     found, step = None, error.__traceback__
     while step is not None:
-        if step.tb_frame.f_code.co_filename == _Source.file:
+        if _is_users(step.tb_frame.f_code.co_filename):
             found = step
         step = step.tb_next
     if found is not None:
@@ -142,7 +152,7 @@ def _position_in(code, lasti, line):
         if index * 2 == lasti:
             line, column = start or line, start_column
             break
-    at = position(line or 1, 1)
+    at = position(line or 1, 1, code.co_filename)
     if column:
         at.column = len(at.text.encode()[:column].decode("utf-8", "replace")) + 1
     return at

@@ -14,7 +14,7 @@ import unicodedata
 
 from wit_world.exports.guest import FailureKind, Form
 
-from . import calling, errors
+from . import calling, errors, files
 
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -41,6 +41,7 @@ def read(source, provided):
     """Reads and loads a source. `provided` are the names that its module begins with. Raises `Refused`, or whatever
     the top level of the user's module raises."""
     errors.remember_source(source.file, source.code)
+    files.begin(source.file)
     tree = _parse(source)
     module = _module(source.name)
     namespace = module.__dict__

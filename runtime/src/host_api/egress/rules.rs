@@ -57,6 +57,13 @@ impl Rules {
         if allowed { Ok(()) } else { Err(EgressError::HostProhibited { host: host.into(), port }) }
     }
 
+    /// Whether a host may be connected to without HTTP: only where its entry names the port, since such a connection can carry
+    /// anything.
+    pub(super) fn allow_socket(&self, host: &str, port: u16) -> Result<(), EgressError> {
+        let named = Self(self.0.iter().filter(|rule| rule.port.is_some()).cloned().collect());
+        named.allow_host(host, port).map_err(|_| EgressError::SocketProhibited { host: host.into(), port })
+    }
+
     /// Whether that address of a host may be connected to: a public one always, a private one only where it is named.
     pub(super) fn allow_address(&self, host: &str, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
@@ -181,6 +188,14 @@ mod tests {
         assert!(allowed(&["[fd00::]/8"], "fd00::1", 80, "fd00::1"));
         assert!(allowed(&["[::1]:80"], "::1", 80, "::1"));
         assert!(!allowed(&["127.0.0.1"], "::ffff:127.0.0.2", 80, "::ffff:127.0.0.2"));
+    }
+
+    #[test]
+    fn a_socket_needs_an_entry_with_its_port() {
+        let allowed =
+            |rules: &[&str]| Rules::parse(rules.iter().copied()).unwrap().allow_socket("db.test", 5432).is_ok();
+        assert!(allowed(&["db.test:5432"]) && allowed(&["*.test:5432"]) && allowed(&["*:5432"]));
+        assert!(!allowed(&["db.test"]) && !allowed(&["*"]) && !allowed(&["db.test:5433", "db.test"]) && !allowed(&[]));
     }
 
     #[test]

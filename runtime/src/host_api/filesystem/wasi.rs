@@ -1,5 +1,6 @@
 //! `wasi:filesystem` with the quota laid over it. What can make `/tmp` larger is charged; all else goes straight to
-//! wasmtime-wasi, which keeps every path inside the folder.
+//! wasmtime-wasi, which keeps every path inside the folder. In the folders that are only read, what would change something is
+//! refused here, with the error that a read-only disk has.
 
 use super::quota::{Need, Quota, growth};
 use crate::host_api::State;
@@ -8,7 +9,9 @@ use std::fs::File;
 use std::sync::Arc;
 use types::{ErrorCode, Filesize, HostDescriptor, HostDirectoryEntryStream};
 use wasmtime::component::{HasData, Linker, Resource};
+use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, OutputStream, Pollable, StreamError};
 
@@ -36,6 +39,9 @@ pub(in crate::host_api) fn link(linker: &mut Linker<State>) -> wasmtime::Result<
 
 type Fd = Resource<Descriptor>;
 
+/// When a file was made, of those whose folder is shared: their own times would tell who else has the same content.
+const MADE: Datetime = Datetime { seconds: 499_162_500, nanoseconds: 0 };
+
 const ONE_FILE: Need = Need { bytes: 0, files: 1 };
 
 impl Files<'_> {
@@ -44,6 +50,18 @@ impl Files<'_> {
             Descriptor::File(file) => Ok(file.file.clone()),
             Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
         }
+    }
+
+    fn is_read_only(&self, fd: &Fd) -> FsResult<bool> {
+        let perms = match self.inner.table.get(fd)? {
+            Descriptor::File(file) => file.perms,
+            Descriptor::Dir(folder) => folder.perms,
+        };
+        Ok(perms == FsPerms::ReadOnly)
+    }
+
+    fn check_writable(&self, fd: &Fd) -> FsResult<()> {
+        if self.is_read_only(fd)? { Err(ErrorCode::ReadOnly.into()) } else { Ok(()) }
     }
 
     fn check_depth(&self, fd: &Fd, path: &str) -> FsResult<usize> {
@@ -97,6 +115,7 @@ impl types::Host for Files<'_> {
 
 impl HostDescriptor for Files<'_> {
     async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
+        self.check_writable(&fd)?;
         let end = offset.checked_add(bytes.len() as u64).ok_or(ErrorCode::Overflow)?;
         let need = growth(&*self.file(&fd)?, end).map_err(ErrorCode::from)?;
         self.take(Need { bytes: need, files: 0 }).await?;
@@ -104,6 +123,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn set_size(&mut self, fd: Fd, size: Filesize) -> FsResult<()> {
+        self.check_writable(&fd)?;
         let need = growth(&*self.file(&fd)?, size).map_err(ErrorCode::from)?;
         self.take(Need { bytes: need, files: 0 }).await?;
         self.quota.freed();
@@ -111,12 +131,14 @@ impl HostDescriptor for Files<'_> {
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
+        self.check_writable(&fd)?;
         let file = self.file(&fd)?;
         let stream = self.inner.write_via_stream(fd, offset)?;
         self.metered(stream, file, Position::At(offset))
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
+        self.check_writable(&fd)?;
         let file = self.file(&fd)?;
         let stream = self.inner.append_via_stream(fd)?;
         self.metered(stream, file, Position::End)
@@ -133,6 +155,10 @@ impl HostDescriptor for Files<'_> {
         let depth = self.check_depth(&fd, &path)?;
         if !self.quota.may_open() {
             return Err(ErrorCode::Quota.into());
+        }
+        let changes = types::OpenFlags::CREATE | types::OpenFlags::TRUNCATE;
+        if open_flags.intersects(changes) || flags.contains(types::DescriptorFlags::WRITE) {
+            self.check_writable(&fd)?;
         }
         // Whoever appends to one file over and over makes one file.
         let creates = open_flags.contains(types::OpenFlags::CREATE) && !self.exists(&fd, path_flags, &path).await;
@@ -155,6 +181,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.check_writable(&fd)?;
         self.check_depth(&fd, &path)?;
         self.take_file().await?;
         let made = self.inner.create_directory_at(fd, path).await;
@@ -162,6 +189,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
+        self.check_writable(&fd)?;
         self.check_depth(&fd, &path)?;
         self.take_file().await?;
         let made = self.inner.symlink_at(fd, target, path).await;
@@ -169,6 +197,8 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn link_at(&mut self, fd: Fd, flags: types::PathFlags, old: String, new_fd: Fd, new: String) -> FsResult<()> {
+        self.check_writable(&fd)?;
+        self.check_writable(&new_fd)?;
         self.check_depth(&new_fd, &new)?;
         self.take_file().await?;
         let made = self.inner.link_at(fd, flags, old, new_fd, new).await;
@@ -176,17 +206,21 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn rename_at(&mut self, fd: Fd, old: String, new_fd: Fd, new: String) -> FsResult<()> {
+        self.check_writable(&fd)?;
+        self.check_writable(&new_fd)?;
         self.check_depth(&new_fd, &new)?;
         self.quota.freed();
         self.inner.rename_at(fd, old, new_fd, new).await
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.check_writable(&fd)?;
         self.quota.freed();
         self.inner.unlink_file_at(fd, path).await
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.check_writable(&fd)?;
         self.quota.freed();
         self.inner.remove_directory_at(fd, path).await
     }
@@ -217,6 +251,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn set_times(&mut self, fd: Fd, access: types::NewTimestamp, change: types::NewTimestamp) -> FsResult<()> {
+        self.check_writable(&fd)?;
         self.inner.set_times(fd, access, change).await
     }
 
@@ -228,6 +263,7 @@ impl HostDescriptor for Files<'_> {
         access: types::NewTimestamp,
         change: types::NewTimestamp,
     ) -> FsResult<()> {
+        self.check_writable(&fd)?;
         self.inner.set_times_at(fd, flags, path, access, change).await
     }
 
@@ -240,11 +276,13 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn stat(&mut self, fd: Fd) -> FsResult<types::DescriptorStat> {
-        self.inner.stat(fd).await
+        let read_only = self.is_read_only(&fd)?;
+        self.inner.stat(fd).await.map(|stat| if read_only { anonymous(stat) } else { stat })
     }
 
     async fn stat_at(&mut self, fd: Fd, flags: types::PathFlags, path: String) -> FsResult<types::DescriptorStat> {
-        self.inner.stat_at(fd, flags, path).await
+        let read_only = self.is_read_only(&fd)?;
+        self.inner.stat_at(fd, flags, path).await.map(|stat| if read_only { anonymous(stat) } else { stat })
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
@@ -283,6 +321,17 @@ impl HostDirectoryEntryStream for Files<'_> {
 
     fn drop(&mut self, stream: Resource<types::DirectoryEntryStream>) -> wasmtime::Result<()> {
         HostDirectoryEntryStream::drop(&mut self.inner, stream)
+    }
+}
+
+/// What a file's own content says of it, and nothing of the server's disk.
+fn anonymous(stat: types::DescriptorStat) -> types::DescriptorStat {
+    types::DescriptorStat {
+        link_count: 1,
+        data_access_timestamp: Some(MADE),
+        data_modification_timestamp: Some(MADE),
+        status_change_timestamp: Some(MADE),
+        ..stat
     }
 }
 

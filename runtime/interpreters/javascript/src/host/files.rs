@@ -1,23 +1,23 @@
-//! `fs`: natives over `/tmp`, the only files that there are, and the module that the boot JavaScript makes of them.
+//! Natives behind `fs` (`modules/node/fs.js`), over `/tmp` and the folders that the function reads, the only files that
+//! there are.
 //!
-//! No handle outlives the native that opened it, not even the one of `/tmp`: an image of the memory never holds a number
+//! No handle outlives the native that opened it, not even the one of a folder: an image of the memory never holds a number
 //! that means nothing to the next instance, and no invocation finds a file that an earlier one left open.
 
 mod fault;
-
-use std::cell::RefCell;
+mod open;
+pub mod place;
 
 use fault::{Fault, Outcome, Subject};
+use place::{Found, TMP, absolute, below, writable};
 
 use crate::bindings::wasi::clocks::wall_clock::Datetime;
 use crate::bindings::wasi::filesystem::preopens;
 use crate::bindings::wasi::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, OpenFlags, PathFlags,
 };
-use crate::host::text;
-use crate::instance;
 use crate::js::{self, Thrown, Value};
-use crate::natives::{self, Arguments, Native};
+use crate::natives::{Arguments, Native};
 
 /// How much one host call is given to write, or asked to read: the host gives less.
 const PIECE: usize = 1 << 20;
@@ -26,7 +26,7 @@ const MAX_LINKS: u32 = 40;
 
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;
 
-const NATIVES: [(&str, Native); 16] = [
+pub const NATIVES: [(&str, Native); 18] = [
     ("read", read),
     ("write", write),
     ("stat", stat),
@@ -41,78 +41,46 @@ const NATIVES: [(&str, Native); 16] = [
     ("symlink", symlink),
     ("readlink", readlink),
     ("realpath", realpath),
-    ("encodeLatin1", text::encode_latin1),
-    ("decodeLatin1", text::decode_latin1),
+    ("open", open::open),
+    ("readAt", open::read_at),
+    ("writeAt", open::write_at),
+    ("setTimes", open::set_times),
 ];
 
-thread_local! {
-    static MODULE: RefCell<Value> = const { RefCell::new(Value::UNDEFINED) };
-}
-
-/// The module `fs`, made when it is first asked for: most functions never do, and their instances do not pay for it.
-pub fn module() -> js::Result<Value> {
-    let made = MODULE.with_borrow(Clone::clone);
-    if !made.is_undefined() {
-        return Ok(made);
-    }
-    let table = Value::object();
-    for (name, native) in NATIVES {
-        table.set(name, natives::function(name, native))?;
-    }
-    let module = natives::internal("makeFiles")?.call(&Value::UNDEFINED, &[&table])?;
-    MODULE.set(module.clone());
-    Ok(module)
-}
-
-/// Where a path lies below `/tmp`, `.` for `/tmp` itself; none elsewhere. The working directory is `/`.
-fn below_tmp(path: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            _ => parts.push(part),
-        }
-    }
-    let (first, below) = parts.split_first()?;
-    let below = if below.is_empty() { ".".to_owned() } else { below.join("/") };
-    (*first == "tmp").then_some(below)
-}
-
-/// The place of something that is there: outside of `/tmp` nothing is.
+/// The place of something that may be there.
 fn existing(path: &str) -> Outcome<String> {
-    below_tmp(path).ok_or(Fault::Host(ErrorCode::NoEntry))
+    Ok(absolute(path))
 }
 
 /// As `existing`, for something that is going to be moved or removed.
 fn removable(path: &str) -> Outcome<String> {
-    match existing(path)?.as_str() {
-        "." => Err(Fault::Host(ErrorCode::Busy)),
-        place => Ok(place.to_owned()),
+    let place = absolute(path);
+    match below(&place, TMP) {
+        Some(".") => Err(Fault::Host(ErrorCode::Busy)),
+        Some(_) => Ok(place),
+        None => {
+            // What is not there is missing rather than protected.
+            at(Ok(place), |folder, place| folder.stat_at(PathFlags::empty(), place))?;
+            Err(Fault::Outside)
+        }
     }
 }
 
-/// The place of something to make or to change.
-fn writable(path: &str) -> Outcome<String> {
-    let place = below_tmp(path).ok_or(Fault::Outside)?;
-    if instance::is_loading() { Err(Fault::Loading) } else { Ok(place) }
-}
-
-fn tmp() -> Result<Descriptor, ErrorCode> {
-    let mut folders = preopens::get_directories().into_iter();
-    folders.find(|(_, name)| name == "/tmp").map(|(folder, _)| folder).ok_or(ErrorCode::NoEntry)
-}
-
-/// Does something at a place, by a handle of `/tmp` for just that.
+/// Does something at a place, by a handle of its folder for just that.
 fn at<T>(place: Outcome<String>, act: impl FnOnce(&Descriptor, &str) -> Result<T, ErrorCode>) -> Outcome<T> {
-    let place = place?;
-    Ok(act(&tmp()?, &place)?)
+    let found = place::find(&place?)?;
+    Ok(act(&found.folder, &found.below)?)
 }
 
 /// As `at`, from the first path, where something is, to the second, where something will be.
-fn between(subject: &Subject, act: impl FnOnce(&Descriptor, &str, &str) -> Result<(), ErrorCode>) -> Outcome<()> {
-    let from = existing(&subject.path)?;
-    at(writable(subject.to()), |tmp, to| act(tmp, &from, to))
+fn between(
+    subject: &Subject,
+    from: Outcome<String>,
+    act: impl FnOnce(&Found, &Found) -> Result<(), ErrorCode>,
+) -> Outcome<()> {
+    let to = writable(subject.to())?;
+    let (from, to) = (place::find(&from?)?, place::find(&to)?);
+    Ok(act(&from, &to)?)
 }
 
 /// `read(path)`: the bytes of a file.
@@ -197,7 +165,7 @@ fn stat(arguments: &Arguments) -> js::Result<Value> {
         _ => ("stat", FOLLOW),
     };
     let subject = Subject::new(syscall, arguments)?;
-    let found = at(existing(&subject.path), |tmp, place| tmp.stat_at(flags, place)).map(|stat| {
+    let found = at(existing(&subject.path), |folder, place| folder.stat_at(flags, place)).map(|stat| {
         let time = |time: Option<Datetime>| {
             time.map_or(0.0, |time| time.seconds as f64 * 1e3 + f64::from(time.nanoseconds) / 1e6)
         };
@@ -225,8 +193,8 @@ fn kind(kind: DescriptorType) -> &'static str {
 /// `list(path)`: what is in a folder, as a flat array of names and kinds, in the order of the names.
 fn list(arguments: &Arguments) -> js::Result<Value> {
     let subject = Subject::new("scandir", arguments)?;
-    let list = at(existing(&subject.path), |tmp, place| {
-        let entries = entries(tmp, place, FOLLOW)?;
+    let list = at(existing(&subject.path), |folder, place| {
+        let entries = entries(folder, place, FOLLOW)?;
         Ok(Value::array(
             entries.iter().flat_map(|entry| [Value::string(&entry.name), Value::string(kind(entry.type_))]),
         ))
@@ -296,11 +264,11 @@ fn remove_all(arguments: &Arguments) -> js::Result<Value> {
 
 fn rename(arguments: &Arguments) -> js::Result<Value> {
     let subject = Subject::with_two("rename", arguments)?;
-    subject.done(between(&subject, |tmp, from, to| {
-        if from == "." || to == "." {
+    subject.done(between(&subject, removable(&subject.path), |from, to| {
+        if to.below == "." {
             return Err(ErrorCode::Busy);
         }
-        tmp.rename_at(from, tmp, to)
+        from.folder.rename_at(&from.below, &to.folder, &to.below)
     }))
 }
 
@@ -308,10 +276,10 @@ fn rename(arguments: &Arguments) -> js::Result<Value> {
 fn copy(arguments: &Arguments) -> js::Result<Value> {
     let subject = Subject::with_two("copyfile", arguments)?;
     let exclusive = if arguments.value(2).is_true() { OpenFlags::EXCLUSIVE } else { OpenFlags::empty() };
-    subject.done(between(&subject, |tmp, from, to| {
-        let source = tmp.open_at(FOLLOW, from, OpenFlags::empty(), DescriptorFlags::READ)?;
+    subject.done(between(&subject, existing(&subject.path), |from, to| {
+        let source = from.folder.open_at(FOLLOW, &from.below, OpenFlags::empty(), DescriptorFlags::READ)?;
         let size = size_of_file(&source)?;
-        let target = tmp.open_at(FOLLOW, to, OpenFlags::CREATE | exclusive, DescriptorFlags::WRITE)?;
+        let target = to.folder.open_at(FOLLOW, &to.below, OpenFlags::CREATE | exclusive, DescriptorFlags::WRITE)?;
         // Cut short only now: a file that is copied onto itself stays what it is.
         if target.is_same_object(&source) {
             return Ok(());
@@ -343,7 +311,9 @@ fn truncate(arguments: &Arguments) -> js::Result<Value> {
 fn symlink(arguments: &Arguments) -> js::Result<Value> {
     let subject = Subject::with_two("symlink", arguments)?;
     let target = &subject.path;
-    subject.done(at(writable(subject.to()), |tmp, place| match below_tmp(target).filter(|_| target.starts_with('/')) {
+    let inside =
+        target.starts_with('/').then(|| absolute(target)).and_then(|path| below(&path, TMP).map(str::to_owned));
+    subject.done(at(writable(subject.to()), |tmp, place| match inside {
         Some(below) => tmp.symlink_at(&("../".repeat(place.matches('/').count()) + &below), place),
         None => tmp.symlink_at(target, place),
     }))
@@ -357,7 +327,8 @@ fn readlink(arguments: &Arguments) -> js::Result<Value> {
 
 fn realpath(arguments: &Arguments) -> js::Result<Value> {
     let subject = Subject::new("realpath", arguments)?;
-    let real = at(existing(&subject.path), |tmp, place| {
+    let find = || -> Result<Value, ErrorCode> {
+        let Found { folder: tmp, name, below: place } = place::find(&absolute(&subject.path))?;
         let mut left: Vec<String> = place.split('/').rev().map(str::to_owned).collect();
         let mut real: Vec<String> = Vec::new();
         let mut links = 0;
@@ -377,8 +348,36 @@ fn realpath(arguments: &Arguments) -> js::Result<Value> {
                 left.extend(tmp.readlink_at(&here)?.split('/').rev().map(str::to_owned));
             }
         }
-        real.insert(0, "/tmp".to_owned());
+        real.insert(0, name);
         Ok(Value::string(&real.join("/")))
+    };
+    subject.answer(find().map_err(Fault::from))
+}
+
+/// The folders besides `/tmp`, which are only read.
+pub fn folders() -> Vec<String> {
+    preopens::get_directories().into_iter().map(|(_, name)| name).filter(|name| name != TMP).collect()
+}
+
+/// What is at an absolute path; none where nothing is.
+pub fn kind_of(path: &str) -> Option<&'static str> {
+    at(existing(path), |folder, place| folder.stat_at(FOLLOW, place)).ok().map(|stat| kind(stat.type_))
+}
+
+/// The names in a folder and what they are; none where there is no such folder.
+pub fn entries_of(path: &str) -> Option<Vec<(String, &'static str)>> {
+    let found = at(existing(path), |folder, place| entries(folder, place, FOLLOW)).ok()?;
+    Some(found.into_iter().map(|entry| (entry.name, kind(entry.type_))).collect())
+}
+
+/// A file as text; what is not UTF-8 in it becomes U+FFFD.
+pub fn read_text(path: &str) -> js::Result<String> {
+    let read = at(existing(path), |folder, place| {
+        let file = folder.open_at(FOLLOW, place, OpenFlags::empty(), DescriptorFlags::READ)?;
+        let mut bytes = vec![0; size_of_file(&file)? as usize];
+        fill(&file, &mut bytes)?;
+        Ok(bytes)
     });
-    subject.answer(real)
+    let bytes = read.map_err(|fault| Subject::of("open", path).error(fault))?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }

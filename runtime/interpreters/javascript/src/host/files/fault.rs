@@ -33,6 +33,11 @@ impl Subject {
         Ok(Self { syscall, path: arguments.text(0)?, to: None })
     }
 
+    /// Something that is done for the module loader.
+    pub fn of(syscall: &'static str, path: &str) -> Self {
+        Self { syscall, path: path.to_owned(), to: None }
+    }
+
     pub fn with_two(syscall: &'static str, arguments: &Arguments) -> js::Result<Self> {
         Ok(Self { syscall, path: arguments.text(0)?, to: Some(arguments.text(1)?) })
     }

@@ -1,0 +1,3 @@
+// `assert` whose plain names compare strictly.
+"use strict";
+module.exports = require("node:assert").strict;

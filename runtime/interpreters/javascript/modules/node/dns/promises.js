@@ -1,0 +1,3 @@
+// `dns` as promises.
+"use strict";
+module.exports = require("node:dns").promises;

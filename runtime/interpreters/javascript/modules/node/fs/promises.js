@@ -1,0 +1,3 @@
+// `fs` as promises.
+"use strict";
+module.exports = require("node:fs").promises;

@@ -1,0 +1,3 @@
+// The paths of POSIX, which are those of this platform.
+"use strict";
+module.exports = require("node:path").posix;

@@ -1,0 +1,3 @@
+// The paths of Windows.
+"use strict";
+module.exports = require("node:path").win32;

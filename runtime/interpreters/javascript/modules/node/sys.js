@@ -1,0 +1,3 @@
+// An old name of `util`.
+"use strict";
+module.exports = require("node:util");

@@ -1,0 +1,3 @@
+// `util.types` as a module.
+"use strict";
+module.exports = require("node:util").types;

@@ -1,0 +1,2 @@
+// Stands for what packages bring along and nothing asks for.
+"use strict";
