@@ -4,11 +4,14 @@ mod deploy;
 mod files;
 mod functions;
 mod health;
+mod packages;
 mod secrets;
+mod watch;
 
 use crate::auth::{Identity, Right};
 use crate::error::RequestError;
 use crate::limits::ByteSize;
+use crate::packages::Packages;
 use crate::pipeline::Pipeline;
 use crate::routing::{Name, RoutingError};
 use axum::Router;
@@ -26,6 +29,7 @@ use tokio::sync::Semaphore;
 /// What the control plane works on.
 pub struct Admin {
     pub pipeline: Arc<Pipeline>,
+    packages: Packages,
     /// Deployments built at once.
     builds: Semaphore,
     /// Archives unpacked at once.
@@ -35,9 +39,10 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn new(pipeline: Arc<Pipeline>) -> Arc<Self> {
+    pub fn new(pipeline: Arc<Pipeline>, packages: Packages) -> Arc<Self> {
         Arc::new(Self {
             pipeline,
+            packages,
             builds: Semaphore::new(crate::limits::CONCURRENT_BUILDS),
             extractions: Semaphore::new(crate::limits::CONCURRENT_EXTRACTIONS),
             ready: AtomicBool::new(true),
@@ -55,6 +60,7 @@ impl Admin {
             .route("/v2/functions", get(functions::list))
             .route("/v2/functions/{workspace}", get(functions::read).post(functions::deploy).delete(functions::remove))
             .route("/v2/functions/{workspace}/settings", get(functions::read_settings).put(functions::put_settings))
+            .route("/v2/functions/{workspace}/packages", get(packages::list))
             .route("/v2/functions/{workspace}/secrets", get(secrets::list))
             .route("/v2/functions/{workspace}/secrets/{name}", axum::routing::put(secrets::put).delete(secrets::remove))
             .route(

@@ -30,6 +30,8 @@ pub struct Config {
     #[serde(default)]
     pub instances: InstancesConfig,
     #[serde(default)]
+    pub packages: PackagesConfig,
+    #[serde(default)]
     pub tokens: Vec<TokenConfig>,
 }
 
@@ -62,6 +64,23 @@ pub struct InstancesConfig {
     pub python_concurrency: Option<usize>,
 }
 
+/// `[packages]`: where npm packages come from, and which. Lists have commas between their names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackagesConfig {
+    /// URL of the registry; npm's own default if not named, nor in `npmrc`.
+    pub registry: Option<String>,
+    /// npm's own configuration with scopes and credentials; `.npmrc` in the home folder if not named.
+    pub npmrc: Option<PathBuf>,
+    /// Folder of packages that every workspace may use without an installation.
+    pub shared: Option<PathBuf>,
+    pub allow: Option<String>,
+    pub shared_allow: Option<String>,
+    pub block: Option<String>,
+    /// How long a registry may say nothing.
+    pub timeout_ms: Option<u64>,
+}
+
 /// `[[tokens]]`: who may call. Without any, everyone who reaches the port may do everything.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +105,20 @@ pub struct Settings {
     pub warm_memory: ByteSize,
     pub idle_expiry: Duration,
     pub python_concurrency: Option<NonZeroUsize>,
+    pub packages: PackageSettings,
     pub tokens: Vec<Token>,
+}
+
+/// The settings of packages, checked.
+#[derive(Clone, Debug)]
+pub struct PackageSettings {
+    pub registry: Option<String>,
+    pub npmrc: Option<PathBuf>,
+    pub shared: Option<PathBuf>,
+    pub allow: Option<String>,
+    pub shared_allow: Option<String>,
+    pub block: Option<String>,
+    pub timeout: Duration,
 }
 
 /// What is wrong with the settings, and where it was written.
@@ -111,7 +143,7 @@ enum Kind {
 
 /// Every setting but the tokens: its name in the file, its kind, and its name in the environment of the functions
 /// microservice where that has one. In the environment each is also `THIMBLE_` and its name, as `THIMBLE_LIMITS_LOG_SIZE`.
-const SETTINGS: [(&str, Kind, Option<&str>); 21] = [
+const SETTINGS: [(&str, Kind, Option<&str>); 28] = [
     ("listen", Kind::Text, None),
     ("data", Kind::Text, Some("FUNCTIONS_STORAGE_FILESYSTEM_DIRPATH")),
     ("compiled", Kind::Text, None),
@@ -132,6 +164,13 @@ const SETTINGS: [(&str, Kind, Option<&str>); 21] = [
     ("instances.warm_memory", Kind::Text, None),
     ("instances.idle_expiry_s", Kind::Number, Some("INACTIVE_NODE_WORKER_DELETION_TIMEOUT")),
     ("instances.python_concurrency", Kind::Number, Some("KERNEL_POOL_SIZE")),
+    ("packages.registry", Kind::Text, Some("NPM_CONFIG_REGISTRY")),
+    ("packages.npmrc", Kind::Text, Some("NPM_CONFIG_USERCONFIG")),
+    ("packages.shared", Kind::Text, Some("SHARED_NODE_MODULES_DIRECTORY")),
+    ("packages.allow", Kind::Text, Some("NODEJS_PACKAGES_WHITELIST_IMPORT")),
+    ("packages.shared_allow", Kind::Text, Some("NODEJS_SHARED_PACKAGES_WHITELIST_IMPORT")),
+    ("packages.block", Kind::Text, Some("NODEJS_PACKAGES_BLACKLIST_IMPORT")),
+    ("packages.timeout_ms", Kind::Number, None),
     ("port", Kind::Number, Some("PORT")),
 ];
 
@@ -139,16 +178,13 @@ const SETTINGS: [(&str, Kind, Option<&str>); 21] = [
 const HEAP_VARIABLE: &str = "NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB";
 
 /// Environment variables of the functions microservice that configure what Thimble does not have.
-const WITHOUT_EFFECT: [(&str, &str); 10] = [
+const WITHOUT_EFFECT: [(&str, &str); 7] = [
     ("PYTHON_API_URL", "Python runs inside this server"),
     ("PYTHON_BUILTIN_MODULES", "all of Python's standard library in the interpreter may be imported"),
     ("PYTHON_PACKAGES_AUTO_INSTALL", "Python packages are not installed by this version"),
     ("PYTHON_PACKAGES_DIR", "Python packages are not installed by this version"),
     ("PYTHON_PACKAGES_WHITELIST_IMPORT", "Python packages are not installed by this version"),
     ("NODEJS_BUILTIN_MODULES", "Node's built-in modules are not offered by this version"),
-    ("NODEJS_PACKAGES_WHITELIST_IMPORT", "npm packages are not installed by this version"),
-    ("NODEJS_PACKAGES_BLACKLIST_IMPORT", "npm packages are not installed by this version"),
-    ("SHARED_NODE_MODULES_DIRECTORY", "npm packages are not installed by this version"),
     ("UPDATE_SCRIPTS_ON_STARTUP", "what is deployed needs no update"),
 ];
 
@@ -237,6 +273,7 @@ impl Config {
                 )?,
             }),
             python_concurrency,
+            packages: self.packages.check()?,
             tokens: self.tokens.into_iter().map(TokenConfig::check).collect::<Result<_, _>>()?,
         })
     }
@@ -286,6 +323,24 @@ impl LimitsConfig {
                 self.workspace_concurrency,
                 defaults.workspace_concurrency,
             )?,
+        })
+    }
+}
+
+impl PackagesConfig {
+    fn check(self) -> Result<PackageSettings, ConfigError> {
+        let timeout = match self.timeout_ms {
+            None => limits::DEFAULT_REGISTRY_TIMEOUT,
+            Some(ms) => Duration::from_millis(within("packages.timeout_ms", ms, 100, 600_000)?),
+        };
+        Ok(PackageSettings {
+            registry: self.registry,
+            npmrc: self.npmrc,
+            shared: self.shared,
+            allow: self.allow,
+            shared_allow: self.shared_allow,
+            block: self.block,
+            timeout,
         })
     }
 }

@@ -17,12 +17,13 @@ use crate::host_api::filesystem::{Mount, TmpRoot};
 use crate::host_api::{Grants, Shared};
 use crate::interpreters::Language;
 use crate::limits::{Footprint, InvocationLimits, LimitError, ServerLimits};
+use crate::packages::shared::SHARED_AT;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use arc_swap::ArcSwapOption;
 use document::{Document, Isolation, StoredFunction, StoredImage};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use upload::{Upload, UploadKind};
 use uuid::Uuid;
@@ -120,6 +121,8 @@ pub struct Surroundings<'a> {
     pub shared: &'a Arc<Shared>,
     /// Where the folders that functions read are.
     pub folders: &'a HashMap<Hash, PathBuf>,
+    /// The operator's packages, which every function in JavaScript reads.
+    pub shared_packages: Option<&'a Path>,
 }
 
 impl Deployment {
@@ -147,7 +150,7 @@ impl Deployment {
                 limits,
                 egress: egress.clone(),
                 shared: surroundings.shared.clone(),
-                mounts: mounts(stored, surroundings.folders)?,
+                mounts: mounts(stored, surroundings)?,
                 tmp: surroundings.tmp.clone(),
             });
             let code = code.get(&name).cloned().ok_or_else(|| AssembleError::MissingCode(name.clone()))?;
@@ -216,12 +219,14 @@ pub fn limits_of(stored: &StoredFunction, server: &ServerLimits) -> Result<Invoc
     server.narrow(stored.limits, footprint)
 }
 
-fn mounts(stored: &StoredFunction, folders: &HashMap<Hash, PathBuf>) -> Result<Arc<[Mount]>, AssembleError> {
-    let mount = |mount: &document::StoredMount| match folders.get(&mount.tree) {
+fn mounts(stored: &StoredFunction, surroundings: &Surroundings<'_>) -> Result<Arc<[Mount]>, AssembleError> {
+    let mount = |mount: &document::StoredMount| match surroundings.folders.get(&mount.tree) {
         Some(folder) => Ok(Mount { at: mount.at.clone(), folder: folder.clone() }),
         None => Err(AssembleError::MissingFolder { function: stored.name.clone(), at: mount.at.clone() }),
     };
-    stored.mounts.iter().map(mount).collect()
+    let of_the_operator = surroundings.shared_packages.filter(|_| stored.language.runs_javascript());
+    let shared = of_the_operator.map(|folder| Ok(Mount { at: SHARED_AT.into(), folder: folder.into() }));
+    stored.mounts.iter().map(mount).chain(shared).collect()
 }
 
 fn program(stored: &StoredFunction, code: &Code, names: &[String], fuel: bool) -> Program {

@@ -11,6 +11,7 @@ use crate::host_api::log::Log;
 use crate::instance::StartError;
 use crate::instance::failure::{Failure, FailureKind};
 use crate::invoke::event::AnswerError;
+use crate::packages::{Fault, Problem};
 use crate::routing::RoutingError;
 use crate::store::StoreError;
 use crate::workspace::admission::AdmissionError;
@@ -158,6 +159,20 @@ impl From<TranslateError> for RequestError {
             TranslateError::Run(_) => return Self::internal(&error),
         };
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
+    }
+}
+
+impl From<Problem> for RequestError {
+    fn from(problem: Problem) -> Self {
+        let status = match problem.fault() {
+            Fault::Asked => StatusCode::UNPROCESSABLE_ENTITY,
+            Fault::Registry => StatusCode::BAD_GATEWAY,
+            Fault::Server => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        if problem.fault() != Fault::Asked {
+            tracing::warn!(%problem, "packages could not be installed");
+        }
+        Self::new(status, problem.code(), problem.to_string())
     }
 }
 

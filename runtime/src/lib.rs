@@ -16,6 +16,7 @@ pub mod instance;
 pub mod interpreters;
 pub mod invoke;
 pub mod limits;
+pub mod packages;
 pub mod pipeline;
 pub mod record;
 pub mod routing;

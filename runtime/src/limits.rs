@@ -271,6 +271,64 @@ pub const MAX_TRANSLATION: ByteSize = ByteSize::mib(256);
 /// Deployments built at once; others wait.
 pub const CONCURRENT_BUILDS: usize = 16;
 
+/// Packages of one workspace, those that others need among them. Large frameworks stay below it.
+pub const MAX_PACKAGES: usize = 1_000;
+/// `node_modules` inside `node_modules` inside …: what npm makes of conflicts is rarely three deep, what never ends is a cycle
+/// of conflicts.
+pub const MAX_PACKAGE_DEPTH: usize = 16;
+/// Names in `dependencies` of a deploy, and packages that its sources name.
+pub const MAX_DEPENDENCIES: usize = 200;
+/// Names in one list of dependencies of a published package; more is no package.
+pub const MAX_PUBLISHED_DEPENDENCIES: usize = 1_000;
+/// What is written for a version: `^1.2.0`, a tag, an alias.
+pub const MAX_VERSION_TEXT: usize = 256;
+/// What a registry says of one package: all its versions. The largest today have some 10 MiB.
+pub const MAX_PACKUMENT: ByteSize = ByteSize::mib(32);
+/// What registries said of packages, in memory, and for how long it is taken without asking again.
+pub const CACHED_PACKUMENTS: ByteSize = ByteSize::mib(128);
+/// See [`CACHED_PACKUMENTS`].
+pub const PACKUMENT_AGE: Duration = Duration::from_secs(10);
+/// Lists of the files of unpacked packages, in memory.
+pub const CACHED_FILE_LISTS: ByteSize = ByteSize::mib(64);
+/// Events of an installation that a slow watcher may be behind.
+pub const PROGRESS_EVENTS: usize = 64;
+/// A package as it is downloaded.
+pub const MAX_TARBALL: ByteSize = ByteSize::mib(64);
+/// A package, unpacked: as much as a function's own files may be.
+pub const MAX_PACKAGE_SIZE: ByteSize = ByteSize::mib(256);
+/// One file of a package: it is held in memory while it is unpacked.
+pub const MAX_PACKAGE_FILE: ByteSize = ByteSize::mib(64);
+/// Files of one package: collections of icons have some 30,000.
+pub const MAX_PACKAGE_FILES: usize = 40_000;
+/// All packages of one workspace together, in bytes and in files.
+pub const MAX_INSTALLED_SIZE: ByteSize = ByteSize::mib(512);
+/// See [`MAX_INSTALLED_SIZE`].
+pub const MAX_INSTALLED_FILES: usize = 100_000;
+/// The path of a file in a package.
+pub const MAX_PACKAGE_PATH: usize = 512;
+/// A name in such a path: what file systems take.
+pub const MAX_PACKAGE_PATH_NAME: usize = 255;
+/// An entry of a tarball that only describes the next one: a long name.
+pub const MAX_TARBALL_EXTENSION: u64 = 64 * 1024;
+/// Requests to registries at once, over all deploys.
+pub const REGISTRY_REQUESTS: usize = 24;
+/// Memory for packages that are being downloaded, over all deploys.
+pub const DOWNLOAD_MEMORY: ByteSize = ByteSize::mib(256);
+/// Packages unpacked at once.
+pub const CONCURRENT_UNPACKING: usize = 2;
+/// What an unpacking holds before it is written down: its files, up to this, and the last one.
+pub const UNPACK_BATCH: ByteSize = ByteSize::mib(16);
+/// A registry that says nothing for so long is asked again (`packages.timeout_ms`).
+pub const DEFAULT_REGISTRY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Between the attempts of a request to a registry; one more attempt than pauses.
+pub const REGISTRY_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(1000)];
+/// One request to a registry, to its last byte.
+pub const REGISTRY_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// All that a deploy does about its packages.
+pub const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
+/// Warnings about packages in a deploy's answer.
+pub const MAX_PACKAGE_WARNINGS: usize = 50;
+
 /// From a connection's first byte to the end of a request's head.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request's body, from its head to its end.

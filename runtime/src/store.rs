@@ -19,6 +19,7 @@ pub struct Store {
     pub blobs: blobs::Blobs,
     pub trees: trees::Trees,
     pub key: key::MasterKey,
+    folder: Dir,
     /// Held for as long as the server lives.
     _lock: std::fs::File,
 }
@@ -68,6 +69,12 @@ impl Store {
             Some(used) => blobs.sweep(&used).map_err(failed)?,
             None => tracing::error!("a list of files is missing, so no file is removed"),
         }
-        Ok(Self { metadata, blobs, trees, key, _lock: lock })
+        Ok(Self { metadata, blobs, trees, key, folder: dir, _lock: lock })
+    }
+
+    /// A folder for what can be had again if it is lost.
+    pub fn folder(&self, name: &str) -> std::io::Result<Dir> {
+        self.folder.create_dir_all(name)?;
+        self.folder.open_dir(name)
     }
 }

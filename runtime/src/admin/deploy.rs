@@ -3,7 +3,7 @@
 use super::Admin;
 use crate::deployment::bundle;
 use crate::deployment::document::{Document, StoredFunction, StoredImage, StoredMount, TASK, TRANSLATIONS};
-use crate::deployment::spec::{Folder, Kind, SpecError};
+use crate::deployment::spec::{Folder, SpecError};
 use crate::deployment::typescript::{self, Original, Place, Refused};
 use crate::deployment::{Deployment, Function, Program, Shape};
 use crate::error::RequestError;
@@ -12,12 +12,14 @@ use crate::instance::failure::{Failure, FailureKind, Position};
 use crate::instance::images::{NewImage, NoImage};
 use crate::instance::pool::{Made, PoolKey};
 use crate::instance::{Loaded, StartError};
+use crate::packages::progress::{Event, Progress};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::metadata::StoredDeployment;
 use crate::store::trees::Tree;
 use crate::workspace::registry::{Change, RegistryError};
-use futures_util::{StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -45,16 +47,31 @@ struct Built {
 
 impl Admin {
     /// Builds, checks, commits and publishes. Functions that are the same in `before` are not loaded again. The caller holds the right to change the workspace.
-    pub(super) async fn deploy(
+    pub(super) fn deploy<'a>(
+        &'a self,
+        _change: &'a Change<'_>,
+        workspace: &'a Name,
+        document: Document,
+        before: Option<&'a Document>,
+        files: HashMap<Hash, Arc<[u8]>>,
+        progress: &'a Progress,
+    ) -> BoxFuture<'a, Result<Deployed, RequestError>> {
+        self.deploy_watched(workspace, document, before, files, progress).boxed()
+    }
+
+    async fn deploy_watched(
         &self,
-        _change: &Change<'_>,
         workspace: &Name,
         mut document: Document,
         before: Option<&Document>,
         mut files: HashMap<Hash, Arc<[u8]>>,
+        progress: &Progress,
     ) -> Result<Deployed, RequestError> {
-        let _turn = self.builds.acquire().await.map_err(|error| RequestError::internal(&error))?;
+        // Packages are looked for in what is run, hence after the translation.
         self.translate(&mut document, before, &mut files).await?;
+        let about_packages = self.install(&mut document, before, &mut files, progress).await?;
+        progress.tell(Event::Loading { functions: document.functions.len() });
+        let _turn = self.builds.acquire().await.map_err(|error| RequestError::internal(&error))?;
         let registry = &self.pipeline.registry;
         let version = Uuid::now_v7();
         let built = self.build(workspace, version, &mut document, before, &files).await;
@@ -91,7 +108,7 @@ impl Admin {
             self.retire(&replaced.deployment);
         }
         tracing::info!(%workspace, %version, functions = document.functions.len(), "deployed");
-        Ok(Deployed { version, warnings: built.warnings })
+        Ok(Deployed { version, warnings: [about_packages, built.warnings].concat() })
     }
 
     /// Ends the warm instances of a deployment that serves no more.
@@ -153,8 +170,7 @@ impl Admin {
         files: &mut HashMap<Hash, Arc<[u8]>>,
     ) -> Result<(), RequestError> {
         let is_ours = |mount: &&StoredMount| mount.at == TRANSLATIONS;
-        let runs_javascript = function.language == Kind::JavaScript || function.language.is_translated();
-        if !runs_javascript || function.mounts.iter().any(|mount| is_ours(&mount)) {
+        if !function.language.runs_javascript() || function.translations().is_some() {
             return Ok(());
         }
         if let Some(known) = known.filter(|there| there.task() == Some(tree) && there.main == function.main) {
@@ -226,7 +242,9 @@ impl Admin {
             to_load.extend(deployment.function(function.name.as_str()).cloned().map(|it| (it, known.is_some())));
         }
         let (mut made, mut images, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-        let loads = to_load.into_iter().map(async |(function, known)| (self.load(&function).await, known));
+        let load =
+            |(function, known): (Arc<Function>, bool)| async move { (self.load(&function).await, known) }.boxed();
+        let loads: Vec<BoxFuture<'_, _>> = to_load.into_iter().map(load).collect();
         let mut loads = stream::iter(loads).buffered(LOADS_AT_ONCE);
         while let Some((loaded, known)) = loads.next().await {
             let built = match loaded {

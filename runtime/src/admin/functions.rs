@@ -1,11 +1,12 @@
 //! Functions and settings of workspaces: create, replace, read, remove.
 
 use super::deploy::Deployed;
-use super::{Admin, Answer, Shared, json};
+use super::{Admin, Answer, Shared, json, watch};
 use crate::deployment::bundle::Format;
-use crate::deployment::document::{Document, Isolation, StoredFunction};
+use crate::deployment::document::{Dependencies, Document, Isolation, StoredFunction};
 use crate::deployment::spec::{CheckedFunction, FunctionSpec, Kind, WorkspaceSpec};
 use crate::error::RequestError;
+use crate::packages::progress::Progress;
 use crate::pipeline::request;
 use crate::routing::Name;
 use crate::workspace::registry::RegistryError;
@@ -40,11 +41,19 @@ pub(super) async fn deploy(
     let body = admin.body(body, admin.pipeline.limits.request_size).await?;
     let spec: WorkspaceSpec = request::json(&body)?;
     let checked = spec.check(&admin.pipeline.limits)?;
-    admin.keep(checked.folders).await?;
-    let change = admin.pipeline.registry.change(&workspace).await;
-    let before = admin.stored(&workspace).await?;
-    let deployed = admin.deploy(&change, &workspace, checked.document, before.as_ref(), checked.files).await?;
-    echo(body, &deployed)
+    watch::answer(&headers, move |progress| {
+        Box::pin(async move {
+            admin.keep(checked.folders).await?;
+            let change = admin.pipeline.registry.change(&workspace).await;
+            let before = admin.stored(&workspace).await?;
+            let mut document = checked.document;
+            document.packages = before.as_ref().and_then(|before| before.packages.clone());
+            let deployed =
+                admin.deploy(&change, &workspace, document, before.as_ref(), checked.files, &progress).await?;
+            echo(body, &deployed)
+        })
+    })
+    .await
 }
 
 /// `GET /v2/functions/{workspace}`: a body that could be deployed again.
@@ -87,11 +96,24 @@ pub(super) struct Settings {
     env: BTreeMap<String, String>,
     #[serde(default)]
     egress: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    dependencies: BTreeMap<String, String>,
+    #[serde(default, rename = "optionalDependencies", skip_serializing_if = "BTreeMap::is_empty")]
+    optional_dependencies: BTreeMap<String, String>,
+    #[serde(default, rename = "disableNpmRegistry", skip_serializing_if = "std::ops::Not::not")]
+    disable_npm_registry: bool,
 }
 
 impl Settings {
     fn of(document: &Document) -> Self {
-        Self { env: document.env.clone(), egress: document.egress.clone() }
+        let Dependencies { dependencies, optional_dependencies, disable_npm_registry } = document.dependencies.clone();
+        Self {
+            env: document.env.clone(),
+            egress: document.egress.clone(),
+            dependencies,
+            optional_dependencies,
+            disable_npm_registry,
+        }
     }
 
     /// The settings that say something.
@@ -102,6 +124,15 @@ impl Settings {
         }
         if !self.egress.is_empty() {
             shown.insert("egress".into(), value!(self.egress));
+        }
+        if !self.dependencies.is_empty() {
+            shown.insert("dependencies".into(), value!(self.dependencies));
+        }
+        if !self.optional_dependencies.is_empty() {
+            shown.insert("optionalDependencies".into(), value!(self.optional_dependencies));
+        }
+        if self.disable_npm_registry {
+            shown.insert("disableNpmRegistry".into(), value!(true));
         }
         shown
     }
@@ -125,13 +156,23 @@ pub(super) async fn put_settings(
     admin.authorize(&headers, &workspace)?;
     let body = admin.body(body, admin.pipeline.limits.request_size).await?;
     let settings: Settings = request::json(&body)?;
-    let change = admin.pipeline.registry.change(&workspace).await;
-    let before = admin.pipeline.registry.document(&workspace).await?;
-    let document = Document { env: settings.env, egress: settings.egress, functions: before.functions.clone() };
-    document.check(&admin.pipeline.limits)?;
-    // The environment may decide what the top level does, so everything is loaded anew.
-    let deployed = admin.deploy(&change, &workspace, document, None, HashMap::new()).await?;
-    echo(body, &deployed)
+    watch::answer(&headers, move |progress| {
+        Box::pin(async move {
+            let change = admin.pipeline.registry.change(&workspace).await;
+            let before = admin.pipeline.registry.document(&workspace).await?;
+            let dependencies = Dependencies {
+                dependencies: settings.dependencies,
+                optional_dependencies: settings.optional_dependencies,
+                disable_npm_registry: settings.disable_npm_registry,
+            };
+            let document = Document { env: settings.env, egress: settings.egress, dependencies, ..before };
+            document.check(&admin.pipeline.limits)?;
+            // The environment may decide what the top level does, so everything is loaded anew.
+            let deployed = admin.deploy(&change, &workspace, document, None, HashMap::new(), &progress).await?;
+            echo(body, &deployed)
+        })
+    })
+    .await
 }
 
 /// `GET /v2/functions/{workspace}/{function}`
@@ -179,21 +220,25 @@ pub(super) async fn put_one(
         )
     })?;
     let (stored, code) = admin.uploaded(&headers, body, &function, asked).await?;
-
-    let change = admin.pipeline.registry.change(&workspace).await;
-    let before = admin.stored(&workspace).await?;
-    let is_new = before.as_ref().is_none_or(|document| document.function(&function).is_none());
-    let mut document = before.clone().unwrap_or_default();
-    let files = HashMap::from([(stored.code, code)]);
-    document.put(stored);
-    document.check(&admin.pipeline.limits)?;
-    let deployed = admin.deploy(&change, &workspace, document, before.as_ref(), files).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let mut answer = value!({ "workspace": workspace, "function": function, "version": deployed.version });
-    if !deployed.warnings.is_empty() {
-        answer["warnings"] = value!(deployed.warnings);
-    }
-    json(status, &answer)
+    watch::answer(&headers, move |progress| {
+        Box::pin(async move {
+            let change = admin.pipeline.registry.change(&workspace).await;
+            let before = admin.stored(&workspace).await?;
+            let is_new = before.as_ref().is_none_or(|document| document.function(&function).is_none());
+            let mut document = before.clone().unwrap_or_default();
+            let files = HashMap::from([(stored.code, code)]);
+            document.put(stored);
+            document.check(&admin.pipeline.limits)?;
+            let deployed = admin.deploy(&change, &workspace, document, before.as_ref(), files, &progress).await?;
+            let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+            let mut answer = value!({ "workspace": workspace, "function": function, "version": deployed.version });
+            if !deployed.warnings.is_empty() {
+                answer["warnings"] = value!(deployed.warnings);
+            }
+            json(status, &answer)
+        })
+    })
+    .await
 }
 
 /// `DELETE /v2/functions/{workspace}/{function}`
@@ -209,7 +254,8 @@ pub(super) async fn remove_one(
     before.function(&function).ok_or_else(|| no_function(&workspace, &function))?;
     let mut document = before.clone();
     document.functions.retain(|there| there.name != function);
-    admin.deploy(&change, &workspace, document, Some(&before), HashMap::new()).await?;
+    let alone = Progress::default();
+    admin.deploy(&change, &workspace, document, Some(&before), HashMap::new(), &alone).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

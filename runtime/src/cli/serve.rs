@@ -3,7 +3,7 @@
 use super::Serve;
 use crate::admin::Admin;
 use crate::auth::Tokens;
-use crate::config::{Config, Settings};
+use crate::config::{Config, PackageSettings, Settings};
 use crate::deployment::document::PROVISIONED;
 use crate::engine::artefacts::Artefacts;
 use crate::engine::compiler::Compiler;
@@ -16,6 +16,10 @@ use crate::instance::pool::{Bounds, PoolKey, Pools};
 use crate::instance::replace;
 use crate::interpreters::{Interpreters, Language};
 use crate::limits;
+use crate::packages::Packages;
+use crate::packages::registries::Registries;
+use crate::packages::rules::Rules;
+use crate::packages::shared::SharedFolder;
 use crate::pipeline::Pipeline;
 use crate::pipeline::request::Bodies;
 use crate::record::Counters;
@@ -44,6 +48,7 @@ pub(super) fn run(flags: Serve) -> anyhow::Result<()> {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
     let settings = settings(flags)?;
+    let registries = registries(&settings.packages)?;
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -53,7 +58,7 @@ pub(super) fn run(flags: Serve) -> anyhow::Result<()> {
         .build()
         .context("the process cannot start its threads")?;
     let workers = runtime.metrics().num_workers();
-    runtime.block_on(serve(settings, workers))?;
+    runtime.block_on(serve(settings, registries, workers))?;
     // What still blocks a thread now is a file operation of a guest: nothing to wait for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
@@ -76,6 +81,37 @@ fn settings(flags: Serve) -> anyhow::Result<Settings> {
     Ok(config.check()?)
 }
 
+/// npm's own configuration: the file that is named, or the one in the home folder if it is there.
+fn registries(settings: &PackageSettings) -> anyhow::Result<Registries> {
+    #[expect(clippy::disallowed_methods, reason = "`${NAME}` in a .npmrc is a variable of the environment")]
+    let variable = |name: &str| std::env::var(name).ok();
+    let at_home = || Some(Path::new(&variable("HOME")?).join(".npmrc")).filter(|path| path.is_file());
+    let path = settings.npmrc.clone().or_else(at_home);
+    #[expect(clippy::disallowed_methods, reason = "a file of the operator, like the settings")]
+    let text = path.as_deref().map(std::fs::read_to_string).transpose();
+    let shown = path.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
+    let text = text.with_context(|| format!("cannot read {shown}"))?;
+    let npmrc = text.as_deref().map(|text| (shown.as_str(), text));
+    Ok(Registries::new(settings.registry.as_deref(), npmrc, variable)?)
+}
+
+fn shared_packages(settings: &PackageSettings) -> anyhow::Result<Option<SharedFolder>> {
+    let open = |path: &Path| {
+        let failed = || format!("cannot use the folder of shared packages {}", path.display());
+        SharedFolder::open(path).with_context(failed)
+    };
+    settings.shared.as_deref().map(open).transpose()
+}
+
+fn rules(settings: &PackageSettings) -> Rules {
+    let names = |text: &Option<String>| text.as_deref().map(Rules::names);
+    Rules {
+        allow: names(&settings.allow),
+        shared_allow: names(&settings.shared_allow),
+        block: names(&settings.block).unwrap_or_default(),
+    }
+}
+
 /// Guests' files and connections are bounded by limits of their own; the process must have room for all of them.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -86,7 +122,7 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
+async fn serve(settings: Settings, registries: Registries, workers: usize) -> anyhow::Result<()> {
     // Signals count from here on, so that none is lost while the server starts.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -104,7 +140,22 @@ async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
     let compiler = Compiler::new(artefacts);
     let store = Arc::new(store);
     let images = Images::new(store.clone());
-    let registry = Arc::new(Registry::new(store, engines.clone(), compiler, Arc::new(tmp), settings.limits.clone()));
+    let packages = Packages::new(
+        store.clone(),
+        registries,
+        settings.packages.timeout,
+        rules(&settings.packages),
+        shared_packages(&settings.packages)?,
+    )
+    .context("packages cannot be installed")?;
+    let registry = Arc::new(Registry::new(
+        store,
+        engines.clone(),
+        compiler,
+        Arc::new(tmp),
+        packages.shared_path().map(Path::to_path_buf),
+        settings.limits.clone(),
+    ));
     let factory = Factory { engines, interpreters, turns: Turns::new(workers), images };
     let bounds = Bounds {
         instances: settings.warm_instances,
@@ -121,7 +172,7 @@ async fn serve(settings: Settings, workers: usize) -> anyhow::Result<()> {
         bodies: Bodies::new(settings.limits.request_size),
         limits: settings.limits,
     });
-    let admin = Admin::new(pipeline.clone());
+    let admin = Admin::new(pipeline.clone(), packages);
     let server = Server { pipeline: pipeline.clone(), control: admin.clone().router() };
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the server, and ends with it below")]
     let sweeper = tokio::spawn(sweep(pipeline.clone()));

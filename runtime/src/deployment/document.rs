@@ -2,6 +2,7 @@
 
 use super::spec::Kind;
 use crate::limits::AskedLimits;
+use crate::packages::lock::{Asked, StoredPackages};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::metadata::Use;
@@ -16,7 +17,26 @@ pub struct Document {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub egress: Vec<String>,
+    /// Packages and their versions, as they were asked for.
+    #[serde(default, skip_serializing_if = "Dependencies::is_empty")]
+    pub dependencies: Dependencies,
+    /// What was installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packages: Option<StoredPackages>,
     pub functions: Vec<StoredFunction>,
+}
+
+/// What a workspace says about its packages, in the words of `package.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependencies {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dependencies: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub optional_dependencies: BTreeMap<String, String>,
+    /// Nothing is installed: what the server's shared folder has is all that there is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disable_npm_registry: bool,
 }
 
 /// What stands in the JSON of a document with a function that keeps instances ready.
@@ -37,6 +57,9 @@ pub struct StoredFunction {
     /// The folders that it reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<StoredMount>,
+    /// The packages that its files ask for; none where nobody has looked yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Asks>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,8 +79,21 @@ pub struct StoredFunction {
     pub image: Option<StoredImage>,
 }
 
+/// What a function's files ask for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Asks {
+    /// Packages that its sources name, and whether they can do without.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub named: BTreeMap<String, bool>,
+    /// What its own `package.json` says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declared: BTreeMap<String, Asked>,
+}
+
 /// The folder of a function's own files.
 pub const TASK: &str = "/var/task";
+/// The folder of a workspace's packages.
+pub const RUNTIME: &str = "/var/runtime";
 
 /// Where a function of several files finds the JavaScript that was made of its TypeScript and JSX.
 pub const TRANSLATIONS: &str = "/var/translated";
@@ -91,6 +127,12 @@ pub struct StoredImage {
     pub seal: String,
 }
 
+impl Dependencies {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Isolation {
     fn is_default(&self) -> bool {
         *self == Self::default()
@@ -113,7 +155,16 @@ impl StoredFunction {
 
     /// The folder of its own files, if it has more than one.
     pub fn task(&self) -> Option<Hash> {
-        self.mounts.iter().find(|mount| mount.at == TASK).map(|mount| mount.tree)
+        self.folder_at(TASK)
+    }
+
+    /// The folder of what its own files were translated to, if any had to be.
+    pub fn translations(&self) -> Option<Hash> {
+        self.folder_at(TRANSLATIONS)
+    }
+
+    fn folder_at(&self, at: &str) -> Option<Hash> {
+        self.mounts.iter().find(|mount| mount.at == at).map(|mount| mount.tree)
     }
 
     /// The names of the declared parameters, in order.
@@ -135,11 +186,12 @@ impl Document {
         }
     }
 
-    /// All code, translations, images and folders.
+    /// All code, translations, images, folders, and the lock file.
     pub fn uses(&self) -> Vec<Use> {
         let images = self.functions.iter().flat_map(|function| &function.image).map(|image| image.content);
         let translations = self.functions.iter().filter_map(|function| function.translation);
-        let files = self.functions.iter().map(|function| function.code).chain(translations).chain(images);
+        let lock = self.packages.iter().map(|packages| packages.lock);
+        let files = self.functions.iter().map(|function| function.code).chain(translations).chain(images).chain(lock);
         files.map(Use::File).chain(self.trees().map(Use::Tree)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! A deploy's body: as it was written, and its checks that need no sandbox.
 
 use super::bundle::{self, Bundle, BundleError, Files};
-use super::document::{Document, Isolation, StoredFunction, StoredMount, TASK};
+use super::document::{Dependencies, Document, Isolation, StoredFunction, StoredMount, TASK};
 use crate::host_api::egress::rules::Rules;
 use crate::limits::{self, AskedLimits, ByteSize, ServerLimits};
 use crate::routing::{Name, RoutingError};
@@ -23,6 +23,12 @@ pub struct WorkspaceSpec {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub egress: Vec<String>,
+    #[serde(default)]
+    pub dependencies: BTreeMap<String, String>,
+    #[serde(default, rename = "optionalDependencies")]
+    pub optional_dependencies: BTreeMap<String, String>,
+    #[serde(default, rename = "disableNpmRegistry")]
+    pub disable_npm_registry: bool,
 }
 
 /// The functions in the order in which they were written; a name that is there twice is refused.
@@ -103,6 +109,11 @@ impl Kind {
         }
     }
 
+    /// Whether the JavaScript interpreter runs it, as it is or translated.
+    pub fn runs_javascript(self) -> bool {
+        self == Self::JavaScript || self.is_translated()
+    }
+
     /// Whether JavaScript must be made of it.
     pub fn is_translated(self) -> bool {
         matches!(self, Self::TypeScript | Self::Tsx | Self::Jsx)
@@ -165,7 +176,12 @@ pub struct Folder {
 impl WorkspaceSpec {
     /// Checks all that can be checked without running anything.
     pub fn check(self, server: &ServerLimits) -> Result<Checked, SpecError> {
-        let mut document = Document { env: self.env, egress: self.egress, functions: Vec::new() };
+        let dependencies = Dependencies {
+            dependencies: self.dependencies,
+            optional_dependencies: self.optional_dependencies,
+            disable_npm_registry: self.disable_npm_registry,
+        };
+        let mut document = Document { env: self.env, egress: self.egress, dependencies, ..Document::default() };
         let (mut files, mut folders) = (HashMap::new(), Vec::new());
         for (name, function) in self.functions.0 {
             let name = Name::function(&name)?;
@@ -239,6 +255,7 @@ impl FunctionSpec {
             translation: None,
             main,
             mounts,
+            asks: None,
             parameters: self.parameters,
             description: self.description,
             limits: AskedLimits { timeout: self.timeout, memory: self.memory, fuel: self.fuel },
@@ -316,6 +333,9 @@ impl Document {
     pub fn check(&self, server: &ServerLimits) -> Result<(), SpecError> {
         at_most("functions", self.functions.len(), limits::MAX_FUNCTIONS)?;
         at_most("egress", self.egress.len(), limits::MAX_EGRESS_RULES)?;
+        let asked = &self.dependencies;
+        let count = asked.dependencies.len() + asked.optional_dependencies.len();
+        at_most("dependencies", count, limits::MAX_DEPENDENCIES)?;
         Rules::parse(self.egress.iter().map(String::as_str))?;
         let size: usize = self.env.iter().map(|(name, value)| name.len() + value.len()).sum();
         if ByteSize(size as u64) > limits::MAX_ENVIRONMENT {

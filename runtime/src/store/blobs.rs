@@ -70,6 +70,34 @@ impl Blobs {
         .await
     }
 
+    /// Stores contents that will be durable with the next [`Self::sync`], and not before. Blocks.
+    pub fn put_soon(&self, contents: Vec<Arc<[u8]>>) -> Result<(), StoreError> {
+        for content in contents {
+            let hash = Hash::of(&content);
+            let write = || match draft(&self.0, hash, &content, Flush::Together)? {
+                Some(draft) => self.0.rename(draft, &self.0, hash.to_string()),
+                None => Ok(()),
+            };
+            write().map_err(|source| StoreError::Blob { hash, source })?;
+        }
+        Ok(())
+    }
+
+    /// All that was stored by now survives a loss of power.
+    pub async fn sync(&self) -> Result<(), StoreError> {
+        let folder = self.0.clone();
+        blocking(move || {
+            let synced = folder.open(".").and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
+            synced.map_err(|source| StoreError::Blob { hash: Hash::of(b""), source })
+        })
+        .await
+    }
+
+    /// Whether a content of that size is there, as far as can be told without reading it. Blocks.
+    pub fn has(&self, hash: Hash, size: u64) -> bool {
+        self.0.metadata(hash.to_string()).is_ok_and(|there| there.len() == size)
+    }
+
     /// The content of that hash. A file that was changed behind our back is an error, never an answer.
     pub async fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
         let folder = self.0.clone();

@@ -19,6 +19,7 @@ use crate::store::blobs::Hash;
 use crate::store::{Store, StoreError};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ pub struct Registry {
     pub compiler: Compiler,
     pub limits: ServerLimits,
     tmp: Arc<TmpRoot>,
+    /// The operator's folder of packages.
+    shared_packages: Option<PathBuf>,
     live: moka::future::Cache<Name, Arc<Live>>,
     /// What outlives a deployment's place in the cache: values of `cache`, secrets, the workspace's gate.
     lasting: RwLock<HashMap<Name, Lasting>>,
@@ -76,6 +79,7 @@ impl Registry {
         engines: Arc<Engines>,
         compiler: Compiler,
         tmp: Arc<TmpRoot>,
+        shared_packages: Option<PathBuf>,
         limits: ServerLimits,
     ) -> Self {
         let live = moka::future::Cache::builder()
@@ -94,6 +98,7 @@ impl Registry {
             budget: Arc::new(CacheBudget::new(limits.total_cache_size)),
             limits,
             tmp,
+            shared_packages,
             live,
             lasting: RwLock::default(),
             changes: Locks::default(),
@@ -176,8 +181,13 @@ impl Registry {
                 vacant.insert(self.store.trees.folder(tree).await?);
             }
         }
-        let surroundings =
-            Surroundings { limits: &self.limits, tmp: &self.tmp, shared: &lasting.shared, folders: &folders };
+        let surroundings = Surroundings {
+            limits: &self.limits,
+            tmp: &self.tmp,
+            shared: &lasting.shared,
+            folders: &folders,
+            shared_packages: self.shared_packages.as_deref(),
+        };
         Ok(Deployment::assemble(workspace.clone(), version, document, &code, &surroundings)?)
     }
 

@@ -209,14 +209,14 @@ fn a_source_that_does_not_parse_is_refused_with_its_place() {
         ("export const n = 1", "no_handler", &["hello.js"]),
         ("exports.handler = () => 1;\nthrow new Error('top')", "function_error", &["top", r#""line":2"#]),
         (
-            "require('lodash'); exports.handler = () => 1",
+            "require('lo' + 'dash'); exports.handler = () => 1",
             "function_error",
             &["Cannot find module 'lodash'", r#""line":1"#],
         ),
         (
-            "const a = 1;\nimport _ from 'lodash';\nexport default () => 1",
+            "const a = 1;\nimport _ from 'node:lodash';\nexport default () => 1",
             "function_error",
-            &["Cannot find module 'lodash'", r#""line":2"#],
+            &["Cannot find module 'node:lodash'", r#""line":2"#],
         ),
         ("await new Promise(() => {}); export default () => 1", "never_settles", &[]),
     ]);

@@ -22,6 +22,7 @@ mod limits;
 mod microservice;
 mod modules;
 mod node;
+mod packages;
 mod prebuilt;
 mod python;
 mod sdk;

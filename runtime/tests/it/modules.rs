@@ -461,8 +461,8 @@ fn what_is_not_there_is_said_as_node_says_it() {
                 "index.js",
                 &format!(
                     "{attempt} const late = (name) => import(name).catch((error) => [error.code, error.message]);
-                     exports.handler = async () => [attempt(() => require('./x')), attempt(() => require('nope')), attempt(() => require('./lib/deep')),
-                       await late('./x.mjs'), await late('nope'), attempt(() => require('node:nope')), attempt(() => require('./bad.json')),
+                     exports.handler = async () => [attempt(() => require('./x')), attempt(() => require('no' + 'pe')), attempt(() => require('./lib/deep')),
+                       await late('./x.mjs'), await late('no' + 'pe'), attempt(() => require('node:nope')), attempt(() => require('./bad.json')),
                        attempt(() => require('./addon.node'))[0], await late('https://example.com/x.js'), attempt(() => require(5))[0], attempt(() => require(''))[0],
                        attempt(() => require('thimble:streams'))[0], attempt(() => require('../../etc/passwd'))[0]]"
                 ),
@@ -473,10 +473,10 @@ fn what_is_not_there_is_said_as_node_says_it() {
         ],
         json!([
             ["MODULE_NOT_FOUND", "Cannot find module './x'\nRequire stack:\n- /var/task/index.js"],
-            ["MODULE_NOT_FOUND", "Cannot find module 'nope'\nRequire stack:\n- /var/task/index.js"],
+            ["MODULE_NOT_FOUND", "Cannot find module 'nope'\nRequire stack:\n- /var/task/index.js\nA package whose name is computed is installed where the workspace's \"dependencies\" name it"],
             ["MODULE_NOT_FOUND", "Cannot find module './missing'\nRequire stack:\n- /var/task/lib/deep.js\n- /var/task/index.js"],
             ["ERR_MODULE_NOT_FOUND", "Cannot find module '/var/task/x.mjs' imported from /var/task/index.js"],
-            ["ERR_MODULE_NOT_FOUND", "Cannot find package 'nope' imported from /var/task/index.js"],
+            ["ERR_MODULE_NOT_FOUND", "Cannot find package 'nope' imported from /var/task/index.js\nA package whose name is computed is installed where the workspace's \"dependencies\" name it"],
             ["ERR_UNKNOWN_BUILTIN_MODULE", "No such built-in module: node:nope"],
             [null, "/var/task/bad.json: Expected property name or '}' in JSON at position 1 (line 1 column 2)"],
             "ERR_DLOPEN_FAILED",

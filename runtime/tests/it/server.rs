@@ -67,6 +67,8 @@ impl Home {
             .arg(config)
             .current_dir(self.0.path())
             .env_clear()
+            // No test reaches out: a package that one names by chance is not looked for elsewhere.
+            .env("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9/")
             .envs(setup.environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// From top to bottom: a module imports only from those below it. DESIGN's order, with what it leaves open filled in:
 /// `error` stands above all the stages whose errors it knows.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "cli",
     "server",
     "admin",
@@ -14,6 +14,7 @@ const ORDER: [&str; 20] = [
     "instance",
     "workspace",
     "deployment",
+    "packages",
     "interpreters",
     "host_api",
     "engine",

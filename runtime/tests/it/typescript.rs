@@ -161,17 +161,17 @@ fn elements_become_calls() {
         "text/jsx",
         &[("const React = { createElement: (t, p) => p }; /* @jsxRuntime classic */ return 1", json!({}), json!(1))],
     );
-    // The automatic runtime imports what it calls, which is told as missing in the place that needs it.
+    // The automatic runtime imports what it calls, a package as any other.
     let workspace = Workspace::new();
-    for code in ["export default () => <p>x</p>", "/** @jsxImportSource preact */ export default () => <p/>"] {
-        let module = if code.contains("preact") { "preact/jsx-runtime" } else { "react/jsx-runtime" };
-        says(code, &workspace.put("page", "text/tsx", code), 422, "function_error", &["Cannot find module", module]);
+    for (code, package) in [
+        ("export default () => <p>x</p>", "react"),
+        ("/** @jsxImportSource preact */ export default () => <p/>", "preact"),
+        ("(event: any) => <p>{event.x}</p>", "react"),
+    ] {
+        let functions = json!({ "page": { "code": code, "language": "tsx" } });
+        let body = json!({ "functions": functions, "disableNpmRegistry": true });
+        workspace.deploy(&body).fails(422, "registry_disabled", package);
     }
-    workspace.put("page", "text/tsx", "(event: any) => <p>{event.x}</p>").fails(
-        422,
-        "function_error",
-        "react/jsx-runtime",
-    );
 }
 
 #[test]

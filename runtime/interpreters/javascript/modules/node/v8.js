@@ -40,7 +40,8 @@ function serialize(value) {
     return ["@", place];
   };
   // What cannot be cloned is refused in the words of the standard.
-  const root = put(structuredClone(value));
+  structuredClone(value);
+  const root = put(value);
   return Buffer.from(JSON.stringify([root, table]));
 }
 

@@ -10,7 +10,8 @@ const CONDITIONS = {
   require: ["thimble", "node", "require", "module-sync"],
   import: ["thimble", "node", "import", "module-sync"],
 };
-const GLOBAL_FOLDERS = ["/opt/nodejs/node_modules", "/opt/node_modules", "/var/runtime/node_modules"];
+// Layers, the packages of the workspace, the shared ones of the operator: a workspace installs only what it wants otherwise.
+const GLOBAL_FOLDERS = ["/opt/nodejs/node_modules", "/var/runtime/node_modules", "/opt/node_modules"];
 
 const { isBuiltin } = host.fileNatives();
 
@@ -131,11 +132,13 @@ function unwrapUrl(specifier, from) {
 }
 
 export function notFound(specifier, from, how, stack = [from]) {
+  const isPackage = !specifier.startsWith("/") && !isRelative(specifier);
+  // A deploy sees names that stand in the source, and no others.
+  const hint = isPackage ? `\nA package whose name is computed is installed where the workspace's "dependencies" name it` : "";
   if (how === "require") {
     const shown = stack.length ? `\nRequire stack:\n- ${stack.join("\n- ")}` : "";
-    return Object.assign(new Error(`Cannot find module '${specifier}'${shown}`), { code: "MODULE_NOT_FOUND", requireStack: stack });
+    return Object.assign(new Error(`Cannot find module '${specifier}'${shown}${hint}`), { code: "MODULE_NOT_FOUND", requireStack: stack });
   }
-  const isPath = specifier.startsWith("/") || isRelative(specifier);
-  const what = isPath ? `module '${normalize(isRelative(specifier) ? `${folderOf(from)}/${specifier}` : specifier)}'` : `package '${specifier}'`;
-  return Object.assign(new Error(`Cannot find ${what} imported from ${from}`), { code: "ERR_MODULE_NOT_FOUND" });
+  const what = isPackage ? `package '${specifier}'` : `module '${normalize(isRelative(specifier) ? `${folderOf(from)}/${specifier}` : specifier)}'`;
+  return Object.assign(new Error(`Cannot find ${what} imported from ${from}${hint}`), { code: "ERR_MODULE_NOT_FOUND" });
 }
