@@ -2,6 +2,7 @@
 
 mod serve;
 
+use crate::deployment::typescript;
 use crate::engine::Metering;
 use crate::engine::compiler;
 use clap::{Parser, Subcommand};
@@ -25,6 +26,9 @@ enum Command {
         #[arg(long)]
         fuel: bool,
     },
+    /// Translate sources from standard input to standard output: what the server starts for TypeScript and JSX.
+    #[command(hide = true, name = typescript::SUBCOMMAND)]
+    Translate,
 }
 
 /// Flags of `serve`; each wins over the environment, and that over the file.
@@ -51,6 +55,7 @@ struct Serve {
 pub fn main() -> i32 {
     match Arguments::parse().command {
         Command::Compile { fuel } => compiler::child(if fuel { Metering::Fuel } else { Metering::Epoch }),
+        Command::Translate => typescript::child(),
         Command::Serve(flags) => match serve::run(flags) {
             Ok(()) => 0,
             Err(error) => {

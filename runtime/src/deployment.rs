@@ -1,11 +1,12 @@
 //! One immutable version of a workspace's functions, made ready to run.
 //!
 //! `spec` is what a deploy's body says, `bundle` a function of several files, `document` what is stored of it, `upload` a
-//! compiled component.
+//! compiled component, `typescript` what makes JavaScript of it.
 
 pub mod bundle;
 pub mod document;
 pub mod spec;
+pub mod typescript;
 pub mod upload;
 
 use crate::engine::Metering;
@@ -20,7 +21,7 @@ use crate::packages::shared::SHARED_AT;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use arc_swap::ArcSwapOption;
-use document::{Document, Isolation, StoredFunction, StoredImage, TASK};
+use document::{Document, Isolation, StoredFunction, StoredImage};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -211,7 +212,9 @@ impl Deployment {
 pub fn limits_of(stored: &StoredFunction, server: &ServerLimits) -> Result<InvocationLimits, LimitError> {
     let footprint = match stored.language {
         spec::Kind::Python => Footprint::Python,
-        spec::Kind::JavaScript | spec::Kind::Wasm => Footprint::Small,
+        spec::Kind::JavaScript | spec::Kind::TypeScript | spec::Kind::Tsx | spec::Kind::Jsx | spec::Kind::Wasm => {
+            Footprint::Small
+        }
     };
     server.narrow(stored.limits, footprint)
 }
@@ -221,7 +224,7 @@ fn mounts(stored: &StoredFunction, surroundings: &Surroundings<'_>) -> Result<Ar
         Some(folder) => Ok(Mount { at: mount.at.clone(), folder: folder.clone() }),
         None => Err(AssembleError::MissingFolder { function: stored.name.clone(), at: mount.at.clone() }),
     };
-    let of_the_operator = surroundings.shared_packages.filter(|_| stored.language == spec::Kind::JavaScript);
+    let of_the_operator = surroundings.shared_packages.filter(|_| stored.language.runs_javascript());
     let shared = of_the_operator.map(|folder| Ok(Mount { at: SHARED_AT.into(), folder: folder.into() }));
     stored.mounts.iter().map(mount).chain(shared).collect()
 }
@@ -237,10 +240,7 @@ fn program(stored: &StoredFunction, code: &Code, names: &[String], fuel: bool) -
         metering: if fuel { Metering::Fuel } else { Metering::Epoch },
         source: guest::Source {
             name: stored.name.to_string(),
-            file: match &stored.main {
-                Some(path) => format!("{TASK}/{path}"),
-                None => format!("{}.{}", stored.name, language.extension()),
-            },
+            file: stored.file(),
             code: text.to_string(),
             parameters: stored.parameter_names(),
             functions: names.to_vec(),

@@ -5,6 +5,7 @@
 //! wasmtime's own means. A metered engine compiles its code anew, so it is made at the first use.
 
 pub mod artefacts;
+pub mod child;
 pub mod compiler;
 pub mod image;
 mod pages;

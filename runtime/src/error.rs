@@ -4,6 +4,7 @@ use crate::auth::AuthError;
 use crate::context::milliseconds;
 use crate::deployment::AssembleError;
 use crate::deployment::spec::SpecError;
+use crate::deployment::typescript::TranslateError;
 use crate::deployment::upload::UploadError;
 use crate::engine::compiler::CompileError;
 use crate::host_api::log::Log;
@@ -147,6 +148,18 @@ fn upload_code(error: &UploadError) -> Option<(StatusCode, &'static str)> {
         UploadError::Link(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_component"),
         UploadError::Compile(CompileError::Run(_) | CompileError::Artefact(_)) => return None,
     })
+}
+
+impl From<TranslateError> for RequestError {
+    fn from(error: TranslateError) -> Self {
+        let code = match &error {
+            TranslateError::TooDeep { .. } => "syntax_error",
+            TranslateError::TooExpensive { .. } => "too_expensive",
+            TranslateError::Failed { .. } => "invalid_source",
+            TranslateError::Run(_) => return Self::internal(&error),
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string())
+    }
 }
 
 impl From<Problem> for RequestError {

@@ -254,6 +254,20 @@ pub const COMPILE_CPU: Duration = Duration::from_secs(120);
 pub const COMPILE_MEMORY: ByteSize = ByteSize::mib(4096);
 /// Compilations at once; others wait.
 pub const CONCURRENT_COMPILATIONS: usize = 2;
+/// Translating the TypeScript and JSX of one deploy, in a child process. A source of 1 MiB takes 0.2 s.
+pub const TRANSLATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// See [`TRANSLATE_TIMEOUT`].
+pub const TRANSLATE_CPU: Duration = Duration::from_secs(5);
+/// See [`TRANSLATE_TIMEOUT`]; address space. The allocator reserves 1 GiB of it at its start, and works in that; a source of
+/// 1 MiB takes 100 MiB.
+pub const TRANSLATE_MEMORY: ByteSize = ByteSize::mib(1280);
+/// The translator recurses as its input nests. An interpreter's stack is a fraction of it, so that whatever a function can
+/// run can be translated too.
+pub const TRANSLATE_STACK: ByteSize = ByteSize::mib(128);
+/// Translations at once; others wait.
+pub const CONCURRENT_TRANSLATIONS: usize = 2;
+/// No translation is larger: its map and the original in Base64 stand below it.
+pub const MAX_TRANSLATION: ByteSize = ByteSize::mib(256);
 /// Deployments built at once; others wait.
 pub const CONCURRENT_BUILDS: usize = 16;
 

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// The examples, and what one needs besides the server.
-const EXAMPLES: [(&str, &[Need]); 9] = [
+const EXAMPLES: [(&str, &[Need]); 10] = [
     ("command", &[]),
     ("counter-with-cache", &[]),
     ("cross-language", &[]),
@@ -23,6 +23,7 @@ const EXAMPLES: [(&str, &[Need]); 9] = [
     ("microservice-testing", &[]),
     ("python-handler", &[]),
     ("rust-function", &[Need("wasm32-unknown-unknown")]),
+    ("typescript-page", &[]),
     ("wasi-http-component", &[]),
 ];
 

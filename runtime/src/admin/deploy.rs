@@ -1,11 +1,14 @@
 //! A deploy: everything that can fail happens first, then one commit, then one swap.
 
 use super::Admin;
-use crate::deployment::document::{Document, StoredFunction, StoredImage};
-use crate::deployment::spec::SpecError;
+use crate::deployment::bundle;
+use crate::deployment::document::{Document, StoredFunction, StoredImage, StoredMount, TASK, TRANSLATIONS};
+use crate::deployment::spec::{Folder, SpecError};
+use crate::deployment::typescript::{self, Original, Place, Refused};
 use crate::deployment::{Deployment, Function, Program, Shape};
 use crate::error::RequestError;
 use crate::host_api::Invocation;
+use crate::instance::failure::{Failure, FailureKind, Position};
 use crate::instance::images::{NewImage, NoImage};
 use crate::instance::pool::{Made, PoolKey};
 use crate::instance::{Loaded, StartError};
@@ -13,12 +16,13 @@ use crate::packages::progress::{Event, Progress};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::metadata::StoredDeployment;
+use crate::store::trees::Tree;
 use crate::workspace::registry::{Change, RegistryError};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -63,6 +67,8 @@ impl Admin {
         mut files: HashMap<Hash, Arc<[u8]>>,
         progress: &Progress,
     ) -> Result<Deployed, RequestError> {
+        // Packages are looked for in what is run, hence after the translation.
+        self.translate(&mut document, before, &mut files).await?;
         let about_packages = self.install(&mut document, before, &mut files, progress).await?;
         progress.tell(Event::Loading { functions: document.functions.len() });
         let _turn = self.builds.acquire().await.map_err(|error| RequestError::internal(&error))?;
@@ -110,6 +116,100 @@ impl Admin {
         for function in deployment.functions() {
             self.pipeline.pools.retire(PoolKey::new(deployment.version, function));
         }
+    }
+
+    /// Makes JavaScript of what is TypeScript or JSX and was not translated before.
+    async fn translate(
+        &self,
+        document: &mut Document,
+        before: Option<&Document>,
+        files: &mut HashMap<Hash, Arc<[u8]>>,
+    ) -> Result<(), RequestError> {
+        let mut functions = Vec::new();
+        let mut originals = Vec::new();
+        for function in &mut document.functions {
+            let known = before.and_then(|before| before.function(&function.name));
+            if let Some(tree) = function.task() {
+                self.translate_files(function, known, tree, files).await?;
+                continue;
+            }
+            if !function.language.is_translated() || function.translation.is_some() {
+                continue;
+            }
+            let known = known.filter(|there| there.code == function.code && there.file() == function.file());
+            function.translation = known.and_then(|there| there.translation);
+            if function.translation.is_none()
+                && let Some(code) = files.get(&function.code)
+            {
+                let text = String::from_utf8_lossy(code).into_owned();
+                originals.push(Original { file: function.file(), text });
+                functions.push(function);
+            }
+        }
+        if originals.is_empty() {
+            return Ok(());
+        }
+        let translated = typescript::translate(&originals).await?;
+        for ((function, original), result) in functions.into_iter().zip(originals).zip(translated) {
+            let code: Arc<[u8]> = match result {
+                Ok(code) => code.into_bytes().into(),
+                Err(refused) => return Err(cannot_deploy(&function.name, does_not_parse(original.file, refused))),
+            };
+            function.translation = Some(Hash::of(&code));
+            files.insert(Hash::of(&code), code);
+        }
+        Ok(())
+    }
+
+    /// Makes JavaScript of what is TypeScript or JSX among a function's own files, and a folder of that.
+    async fn translate_files(
+        &self,
+        function: &mut StoredFunction,
+        known: Option<&StoredFunction>,
+        tree: Hash,
+        files: &mut HashMap<Hash, Arc<[u8]>>,
+    ) -> Result<(), RequestError> {
+        let is_ours = |mount: &&StoredMount| mount.at == TRANSLATIONS;
+        if !function.language.runs_javascript() || function.translations().is_some() {
+            return Ok(());
+        }
+        if let Some(known) = known.filter(|there| there.task() == Some(tree) && there.main == function.main) {
+            function.translation = known.translation;
+            function.mounts.extend(known.mounts.iter().find(is_ours).cloned());
+            return Ok(());
+        }
+        let store = &self.pipeline.registry.store;
+        let (mut paths, mut originals) = (Vec::new(), Vec::new());
+        for file in store.trees.read(tree).await?.files {
+            let is_main = function.main.as_ref() == Some(&file.path) && function.language.is_translated();
+            if !is_main && !bundle::is_translated(&file.path) {
+                continue;
+            }
+            // What is no text is no TypeScript: films have that ending, too.
+            if let Ok(text) = String::from_utf8(store.blobs.get(file.content).await?) {
+                originals.push(Original { file: format!("{TASK}/{}", file.path), text });
+                paths.push(file.path);
+            }
+        }
+        if originals.is_empty() {
+            return Ok(());
+        }
+        let translated = typescript::translate(&originals).await?;
+        let mut made = BTreeMap::new();
+        for ((path, original), result) in paths.into_iter().zip(originals).zip(translated) {
+            let code: Arc<[u8]> = match result {
+                Ok(code) => code.into_bytes().into(),
+                Err(refused) => return Err(cannot_deploy(&function.name, does_not_parse(original.file, refused))),
+            };
+            if function.main.as_ref() == Some(&path) {
+                function.translation = Some(Hash::of(&code));
+                files.insert(Hash::of(&code), code.clone());
+            }
+            made.insert(path, code);
+        }
+        let tree = Tree::of(&made);
+        function.mounts.push(StoredMount { at: TRANSLATIONS.into(), tree: tree.hash() });
+        self.keep(vec![Folder { tree, contents: made.into_values().collect() }]).await
     }
 
     async fn build(
@@ -223,6 +323,14 @@ fn same(a: &StoredFunction, b: &StoredFunction) -> bool {
         && a.language == b.language
         && names(a) == names(b)
         && a.limits == b.limits
+}
+
+/// A source that the translator refuses, in the shape that the interpreter's own refusals have.
+fn does_not_parse(file: String, refused: Refused) -> StartError {
+    let mut failure = Failure::new(FailureKind::Syntax, refused.message);
+    failure.name = Some("SyntaxError".into());
+    failure.position = refused.place.map(|Place { line, column, text }| Position { file, line, column, text });
+    StartError::Function(failure)
 }
 
 /// What the function did wrong when it was loaded, said about that function. Its fault, so 422.

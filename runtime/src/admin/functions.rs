@@ -316,6 +316,11 @@ impl Admin {
             "text/javascript" | "application/javascript" | "application/x-javascript" => {
                 source(Kind::JavaScript, body).await?
             }
+            "text/typescript" | "application/typescript" | "text/x-typescript" | "application/x-typescript" => {
+                source(Kind::TypeScript, body).await?
+            }
+            "text/tsx" | "application/tsx" | "text/x-tsx" | "application/x-tsx" => source(Kind::Tsx, body).await?,
+            "text/jsx" | "application/jsx" | "text/x-jsx" | "application/x-jsx" => source(Kind::Jsx, body).await?,
             "text/x-python" | "text/python" | "application/x-python" | "application/x-python-code" => {
                 source(Kind::Python, body).await?
             }
@@ -335,8 +340,9 @@ impl Admin {
             }
             _ => {
                 let message = format!(
-                    "the Content-Type is `{}`; a function is sent as application/json, text/javascript, text/x-python or \
-                     application/wasm, several files as application/zip or application/gzip (a tar.gz)",
+                    "the Content-Type is `{}`; a function is sent as application/json, text/javascript, text/typescript, \
+                     text/tsx, text/jsx, text/x-python or application/wasm, several files as application/zip or \
+                     application/gzip (a tar.gz)",
                     media.escape_debug()
                 );
                 return Err(RequestError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
@@ -364,7 +370,7 @@ impl Admin {
         let code: Vec<u8> = self.pipeline.registry.store.blobs.get(function.code).await?;
         let code = match function.language {
             Kind::Wasm => base64::engine::general_purpose::STANDARD.encode(code),
-            Kind::JavaScript | Kind::Python => String::from_utf8_lossy(&code).into_owned(),
+            _ => String::from_utf8_lossy(&code).into_owned(),
         };
         let mut shown =
             Map::from_iter([("code".to_string(), value!(code)), ("language".to_string(), value!(function.language))]);

@@ -2,7 +2,6 @@
 
 use super::{Admin, Answer, Shared, json};
 use crate::deployment::document::{Asks, Document, RUNTIME, StoredFunction, StoredMount};
-use crate::deployment::spec::Kind;
 use crate::error::RequestError;
 use crate::packages::lock::{Asked, Lock, StoredPackages};
 use crate::packages::progress::Progress;
@@ -19,6 +18,15 @@ use std::sync::Arc;
 
 /// Source files, by the ends of their names.
 const SOURCES: [&str; 8] = [".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"];
+
+/// Which form of a function's sources.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// What its author wrote, and knows the lines of.
+    Written,
+    /// What is run: types are gone, and JSX asks for its library.
+    Run,
+}
 
 /// Code that a deploy brings along, by its hash.
 type Fresh = HashMap<Hash, Arc<[u8]>>;
@@ -128,11 +136,16 @@ impl Admin {
         files: &Fresh,
     ) -> Result<(), RequestError> {
         for function in &mut document.functions {
-            if function.language != Kind::JavaScript || function.asks.is_some() {
+            if !function.language.runs_javascript() || function.asks.is_some() {
                 continue;
             }
             let known = before.and_then(|before| before.function(&function.name));
-            let known = known.filter(|known| known.code == function.code && known.task() == function.task());
+            let same = |known: &&StoredFunction| {
+                known.program() == function.program()
+                    && known.task() == function.task()
+                    && known.translations() == function.translations()
+            };
+            let known = known.filter(same);
             function.asks = match known.and_then(|known| known.asks.clone()) {
                 Some(asks) => Some(asks),
                 None => Some(self.asks(function, files).await?),
@@ -142,7 +155,7 @@ impl Admin {
     }
 
     async fn asks(&self, function: &StoredFunction, files: &Fresh) -> Result<Asks, RequestError> {
-        let mut sources = self.sources(function, files).await?;
+        let mut sources = self.sources(function, files, Form::Run).await?;
         let own = |(path, _): &(String, Vec<u8>)| path == "package.json";
         let package = sources.iter().position(own).map(|at| sources.swap_remove(at).1);
         let brought: Vec<String> = match function.task() {
@@ -178,21 +191,33 @@ impl Admin {
     }
 
     /// A function's own sources and its `package.json`, by their paths; those of packages that it brings along are not looked at.
-    async fn sources(&self, function: &StoredFunction, files: &Fresh) -> Result<Vec<(String, Vec<u8>)>, RequestError> {
+    async fn sources(
+        &self,
+        function: &StoredFunction,
+        files: &Fresh,
+        form: Form,
+    ) -> Result<Vec<(String, Vec<u8>)>, RequestError> {
         let store = &self.pipeline.registry.store;
         let Some(task) = function.task() else {
-            let code = match files.get(&function.code) {
+            let code = if form == Form::Run { function.program() } else { function.code };
+            let code = match files.get(&code) {
                 Some(code) => code.to_vec(),
-                None => store.blobs.get(function.code).await?,
+                None => store.blobs.get(code).await?,
             };
-            return Ok(vec![(format!("{}.js", function.name), code)]);
+            return Ok(vec![(function.file(), code)]);
         };
+        let mut translated = BTreeMap::new();
+        if let Some(tree) = function.translations().filter(|_| form == Form::Run) {
+            let made = store.trees.read(tree).await?.files;
+            translated.extend(made.into_iter().map(|file| (file.path, file.content)));
+        }
         let mut sources = Vec::new();
         for file in store.trees.read(task).await?.files {
             let is_own = !file.path.split('/').any(|part| part == "node_modules");
             let is_source = SOURCES.iter().any(|end| file.path.ends_with(end)) && !file.path.ends_with(".d.ts");
             if is_own && (is_source || file.path == "package.json") {
-                sources.push((file.path, store.blobs.get(file.content).await?));
+                let content = translated.get(&file.path).copied().unwrap_or(file.content);
+                sources.push((file.path, store.blobs.get(content).await?));
             }
         }
         Ok(sources)
@@ -209,7 +234,7 @@ impl Admin {
                 if !function.asks.as_ref().is_some_and(names) {
                     continue;
                 }
-                let Ok(sources) = self.sources(function, files).await else { continue };
+                let Ok(sources) = self.sources(function, files, Form::Written).await else { continue };
                 let found = sources.iter().find_map(|(path, content)| {
                     let found = specifiers::scan(&String::from_utf8_lossy(content));
                     found.into_iter().find(|found| found.package == package).map(|found| (path, found))
@@ -296,7 +321,7 @@ fn mount(document: &mut Document, tree: Option<Hash>, to_all: bool) {
     for function in &mut document.functions {
         function.mounts.retain(|mount| mount.at != RUNTIME);
         let asks = function.asks.as_ref().is_some_and(|asks| !asks.named.is_empty() || !asks.declared.is_empty());
-        if let Some(tree) = tree.filter(|_| function.language == Kind::JavaScript && (asks || to_all)) {
+        if let Some(tree) = tree.filter(|_| function.language.runs_javascript() && (asks || to_all)) {
             function.mounts.push(StoredMount { at: RUNTIME.into(), tree });
         }
     }

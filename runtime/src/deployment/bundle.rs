@@ -182,6 +182,13 @@ pub fn checked_path(name: &[u8]) -> Result<Option<String>, BundleError> {
     Ok((!parts.is_empty()).then(|| parts.join("/")))
 }
 
+/// Whether JavaScript is made of a file at the deploy: what packages bring was made already.
+pub fn is_translated(path: &str) -> bool {
+    let is_package = path.split('/').any(|folder| folder == "node_modules");
+    let is_types = [".d.ts", ".d.mts", ".d.cts"].iter().any(|ending| path.ends_with(ending));
+    !is_package && !is_types && kind(path).is_some_and(Kind::is_translated)
+}
+
 /// The files without the one folder that holds them all.
 fn without_top(files: BTreeMap<String, Arc<[u8]>>) -> Option<BTreeMap<String, Arc<[u8]>>> {
     let top = files.keys().next()?.split_once('/')?.0.to_string() + "/";

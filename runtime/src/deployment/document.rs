@@ -48,6 +48,9 @@ pub struct StoredFunction {
     pub name: Name,
     pub language: Kind,
     pub code: Hash,
+    /// The JavaScript that was made of the code, where that is another language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<Hash>,
     /// Where the code is below `/var/task`, for a function of several files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main: Option<String>,
@@ -92,6 +95,9 @@ pub const TASK: &str = "/var/task";
 /// The folder of a workspace's packages.
 pub const RUNTIME: &str = "/var/runtime";
 
+/// Where a function of several files finds the JavaScript that was made of its TypeScript and JSX.
+pub const TRANSLATIONS: &str = "/var/translated";
+
 /// A folder that a function reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredMount {
@@ -134,9 +140,31 @@ impl Isolation {
 }
 
 impl StoredFunction {
+    /// The name that its file has in places and stacks.
+    pub fn file(&self) -> String {
+        match &self.main {
+            Some(path) => format!("{TASK}/{path}"),
+            None => format!("{}.{}", self.name, self.language.extension()),
+        }
+    }
+
+    /// What is run of it.
+    pub fn program(&self) -> Hash {
+        self.translation.unwrap_or(self.code)
+    }
+
     /// The folder of its own files, if it has more than one.
     pub fn task(&self) -> Option<Hash> {
-        self.mounts.iter().find(|mount| mount.at == TASK).map(|mount| mount.tree)
+        self.folder_at(TASK)
+    }
+
+    /// The folder of what its own files were translated to, if any had to be.
+    pub fn translations(&self) -> Option<Hash> {
+        self.folder_at(TRANSLATIONS)
+    }
+
+    fn folder_at(&self, at: &str) -> Option<Hash> {
+        self.mounts.iter().find(|mount| mount.at == at).map(|mount| mount.tree)
     }
 
     /// The names of the declared parameters, in order.
@@ -158,12 +186,13 @@ impl Document {
         }
     }
 
-    /// All code, images and folders.
+    /// All code, translations, images, folders, and the lock file.
     pub fn uses(&self) -> Vec<Use> {
-        let images = self.functions.iter().flat_map(|function| &function.image).map(|image| Use::File(image.content));
-        let code = self.functions.iter().map(|function| Use::File(function.code));
-        let lock = self.packages.iter().map(|packages| Use::File(packages.lock));
-        code.chain(images).chain(lock).chain(self.trees().map(Use::Tree)).collect()
+        let images = self.functions.iter().flat_map(|function| &function.image).map(|image| image.content);
+        let translations = self.functions.iter().filter_map(|function| function.translation);
+        let lock = self.packages.iter().map(|packages| packages.lock);
+        let files = self.functions.iter().map(|function| function.code).chain(translations).chain(images).chain(lock);
+        files.map(Use::File).chain(self.trees().map(Use::Tree)).collect()
     }
 
     /// The folders of all functions.

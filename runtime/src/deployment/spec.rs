@@ -84,10 +84,40 @@ pub enum Kind {
     #[default]
     #[serde(alias = "js", alias = "node", alias = "nodejs")]
     JavaScript,
+    #[serde(alias = "ts")]
+    TypeScript,
+    /// TypeScript with JSX, where a type in angle brackets is an element.
+    Tsx,
+    /// JavaScript with JSX.
+    Jsx,
     #[serde(alias = "py")]
     Python,
     #[serde(alias = "webassembly")]
     Wasm,
+}
+
+impl Kind {
+    /// The ending of its files.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::JavaScript => "js",
+            Self::TypeScript => "ts",
+            Self::Tsx => "tsx",
+            Self::Jsx => "jsx",
+            Self::Python => "py",
+            Self::Wasm => "wasm",
+        }
+    }
+
+    /// Whether the JavaScript interpreter runs it, as it is or translated.
+    pub fn runs_javascript(self) -> bool {
+        self == Self::JavaScript || self.is_translated()
+    }
+
+    /// Whether JavaScript must be made of it.
+    pub fn is_translated(self) -> bool {
+        matches!(self, Self::TypeScript | Self::Tsx | Self::Jsx)
+    }
 }
 
 /// What is wrong with a deploy's body, and in which function.
@@ -190,7 +220,7 @@ impl FunctionSpec {
                 .decode(self.code.as_bytes())
                 .map_err(|_| SpecError::Base64 { function: name.clone() })?
                 .into(),
-            Kind::JavaScript | Kind::Python => std::mem::take(&mut self.code).into_bytes().into(),
+            _ => std::mem::take(&mut self.code).into_bytes().into(),
         };
         let (files, main) = (std::mem::take(&mut self.files), self.main.take());
         if files.is_empty() && main.is_none() {
@@ -222,6 +252,7 @@ impl FunctionSpec {
             name,
             language: self.language,
             code: Hash::of(&code),
+            translation: None,
             main,
             mounts,
             asks: None,
@@ -276,6 +307,9 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::JavaScript => "javascript",
+            Self::TypeScript => "typescript",
+            Self::Tsx => "tsx",
+            Self::Jsx => "jsx",
             Self::Python => "python",
             Self::Wasm => "wasm",
         }
@@ -285,6 +319,9 @@ impl Kind {
     fn main(self) -> &'static str {
         match self {
             Self::JavaScript => "index.js",
+            Self::TypeScript => "index.ts",
+            Self::Tsx => "index.tsx",
+            Self::Jsx => "index.jsx",
             Self::Python => "main.py",
             Self::Wasm => "main.wasm",
         }

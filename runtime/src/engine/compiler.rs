@@ -4,11 +4,10 @@
 //! server never compiles a stranger's code itself. The child is this same program, started as `thimble compile`.
 
 use super::artefacts::{ArtefactError, Artefacts};
+use super::child::{self, Bounds, ChildError};
 use super::{Engines, Metering, Origin, config};
-use crate::limits;
-use std::process::Stdio;
+use crate::limits::{self, ByteSize};
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -43,7 +42,7 @@ const EXIT_INVALID: i32 = 3;
 /// The child's exit code for compiled code.
 const EXIT_PRECOMPILED: i32 = 4;
 /// No compiled component is larger: some 20 times the largest upload.
-const MAX_CODE: u64 = 1 << 30;
+const MAX_CODE: ByteSize = ByteSize::mib(1024);
 
 impl Compiler {
     pub fn new(artefacts: Artefacts) -> Self {
@@ -76,55 +75,27 @@ impl Compiler {
 }
 
 async fn run_child(wasm: &[u8], metering: Metering) -> Result<Vec<u8>, CompileError> {
-    // This program as it runs, even where an upgrade has put another one in its place on disk.
-    let program = "/proc/self/exe";
-    #[expect(clippy::disallowed_methods, reason = "the one process that the server starts")]
-    let mut child = tokio::process::Command::new(program)
-        .arg(SUBCOMMAND)
-        .args((metering == Metering::Fuel).then_some("--fuel"))
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(CompileError::Run)?;
-    let missing = || CompileError::Run(std::io::Error::other("the compiler has no pipes"));
-    let mut stdin = child.stdin.take().ok_or_else(missing)?;
-    let stdout = child.stdout.take().ok_or_else(missing)?;
-    let stderr = child.stderr.take().ok_or_else(missing)?;
-    let work = async {
-        let (mut code, mut complaint) = (Vec::new(), Vec::new());
-        let feed = async {
-            // A child that has read enough to refuse closes its end; its exit code tells why.
-            let _ = stdin.write_all(wasm).await;
-            drop(stdin);
-        };
-        let (mut stdout, mut stderr) = (stdout.take(MAX_CODE), stderr.take(8 << 10));
-        let (_, code_read, complaint_read) =
-            tokio::join!(feed, stdout.read_to_end(&mut code), stderr.read_to_end(&mut complaint));
-        code_read.and(complaint_read).map_err(CompileError::Run)?;
-        let status = child.wait().await.map_err(CompileError::Run)?;
-        match status.code() {
-            Some(0) => Ok(code),
-            Some(EXIT_INVALID) => Err(CompileError::Invalid(String::from_utf8_lossy(&complaint).trim().into())),
-            Some(EXIT_PRECOMPILED) => Err(CompileError::Precompiled),
+    let arguments = [SUBCOMMAND, "--fuel"];
+    let arguments = if metering == Metering::Fuel { &arguments[..] } else { &arguments[..1] };
+    let bounds = Bounds { output: MAX_CODE, timeout: limits::COMPILE_TIMEOUT };
+    child::run(arguments, wasm, bounds).await.map_err(|error| match error {
+        ChildError::Run(error) => CompileError::Run(error),
+        ChildError::TimedOut => CompileError::TooExpensive,
+        ChildError::Ended { status, complaint, .. } => match status.code() {
+            Some(EXIT_INVALID) => CompileError::Invalid(complaint),
+            Some(EXIT_PRECOMPILED) => CompileError::Precompiled,
             _ => {
-                tracing::warn!(%status, stderr = %String::from_utf8_lossy(&complaint), "the compiler's process died");
-                Err(CompileError::TooExpensive)
+                tracing::warn!(%status, stderr = %complaint, "the compiler's process died");
+                CompileError::TooExpensive
             }
-        }
-    };
-    match tokio::time::timeout(limits::COMPILE_TIMEOUT, work).await {
-        Ok(done) => done,
-        Err(_) => Err(CompileError::TooExpensive),
-    }
+        },
+    })
 }
 
 /// The child's whole work: WebAssembly from standard input, compiled code to standard output. Answers the exit code.
 pub fn child(metering: Metering) -> i32 {
     use std::io::{Read, Write};
-    restrict();
+    child::restrict(limits::COMPILE_MEMORY, limits::COMPILE_CPU);
     let mut wasm = Vec::new();
     if std::io::stdin().read_to_end(&mut wasm).is_err() {
         return 1;
@@ -179,20 +150,4 @@ fn encode(module: &[u8], adapter: Option<&[u8]>) -> Result<Vec<u8>, String> {
         encoder.encode()
     });
     encoded.map_err(|error| format!("{error:#}"))
-}
-
-fn restrict() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let limit = |value| Rlimit { current: Some(value), maximum: Some(value) };
-    for (resource, value) in [
-        (Resource::As, limits::COMPILE_MEMORY.0),
-        (Resource::Cpu, limits::COMPILE_CPU.as_secs()),
-        (Resource::Core, 0),
-        (Resource::Fsize, 0),
-    ] {
-        if setrlimit(resource, limit(value)).is_err() {
-            eprintln!("the compiler's limits could not be set");
-            std::process::exit(1);
-        }
-    }
 }

@@ -156,13 +156,13 @@ impl Registry {
         let lasting = self.lasting(workspace).await?;
         let mut code = HashMap::with_capacity(document.functions.len());
         for function in &document.functions {
-            let bytes = match fresh.get(&function.code) {
+            let bytes = match fresh.get(&function.program()) {
                 Some(bytes) => bytes.to_vec(),
-                None => self.store.blobs.get(function.code).await?,
+                None => self.store.blobs.get(function.program()).await?,
             };
             let name = function.name.clone();
             let ready = match function.language {
-                Kind::JavaScript | Kind::Python => {
+                Kind::JavaScript | Kind::TypeScript | Kind::Tsx | Kind::Jsx | Kind::Python => {
                     let text = String::from_utf8(bytes).map_err(|_| RegistryError::NotText(name.clone()))?;
                     Code::Source(text.into())
                 }

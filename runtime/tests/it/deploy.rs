@@ -257,7 +257,8 @@ fn percent_decoded(name: &str) -> String {
 #[test]
 fn media_types_that_are_no_function_are_refused() {
     let workspace = Workspace::new();
-    for media in ["text/plain", "application/octet-stream", "", "text/typescript", "application/x-www-form-urlencoded"]
+    for media in
+        ["text/plain", "application/octet-stream", "", "text/coffeescript", "application/x-www-form-urlencoded"]
     {
         workspace.put("f", media, "return 1").fails(415, "unsupported_media_type", "application/wasm");
     }

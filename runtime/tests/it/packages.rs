@@ -228,6 +228,39 @@ fn what_a_source_requires_is_there() {
 }
 
 #[test]
+fn typescript_brings_what_is_run_of_it() {
+    let (registry, workspace) = shared();
+    registry.module("ts-used", "1.0.0", json!({}));
+    registry.publish(
+        "react",
+        "19.0.0",
+        json!({}),
+        &[("jsx-runtime.js", "exports.jsx = (type, props) => [type, props.children]")],
+    );
+    // Types alone bring nothing, by whichever words they are imported; no registry has these.
+    let typed = "import type { A } from 'ts-type-only'; import { type B } from 'ts-type-only-too'; import used from 'ts-used'\n\
+                 export default (a: A & B) => used.is";
+    let page = "export default () => <p>x</p>";
+    let main = "import page from './page'; import used from 'ts-used'; export default () => [page(), used.is]";
+    workspace
+        .deploy(&json!({ "functions": {
+            "typed": { "code": typed, "language": "typescript" },
+            "page": { "code": page, "language": "tsx" },
+            "files": { "code": main, "language": "typescript", "files": { "page.tsx": page, "some.ts": typed } },
+            "scripts": { "code": "exports.handler = () => require('./page').default()", "files": { "page.jsx": page } },
+        } }))
+        .expect(200);
+    assert_eq!(workspace.result("typed"), json!("ts-used@1.0.0"));
+    assert_eq!(workspace.result("page"), json!(["p", "x"]));
+    assert_eq!(workspace.result("files"), json!([["p", "x"], "ts-used@1.0.0"]));
+    assert_eq!(workspace.result("scripts"), json!(["p", "x"]));
+    assert_eq!(installed(&workspace), ["react@19.0.0", "ts-used@1.0.0"]);
+    // A package that is nowhere is told with its place in what was written.
+    let code = "interface A { x: 1 }\nimport gone from 'ts-gone'\nexport default (a: A) => gone";
+    workspace.put("gone", "text/typescript", code).fails(422, "package_not_found", "gone.ts:2:");
+}
+
+#[test]
 fn conflicting_versions_stand_inside_each_other() {
     let (registry, workspace) = shared();
     registry.module("c-x", "1.0.0", json!({})).module("c-x", "2.0.0", json!({}));

@@ -4,6 +4,7 @@
   const { require } = host;
   const GLOBALS = {
     "thimble:abort": ["AbortController", "AbortSignal"],
+    "thimble:babel-helpers": ["babelHelpers"],
     "thimble:blob": ["Blob", "File"],
     "thimble:encoding": ["TextDecoder", "TextEncoder"],
     "thimble:encoding-streams": ["TextDecoderStream", "TextEncoderStream"],

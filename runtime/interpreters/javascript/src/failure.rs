@@ -1,14 +1,19 @@
 //! What users read of an error: its kind, name and message, and a stack of their own lines only.
 //!
 //! QuickJS counts columns in bytes, we in characters; and it lists frames of the boot JavaScript and of native functions,
-//! which are ours and not the user's.
+//! which are ours and not the user's. Where the code was translated, places are those of what its author wrote.
+//!
+//! QuickJS ends each line of a stack, and a stack that was made readable has no line end at its end: so no stack is
+//! translated twice, however often it is read.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind, Position};
-use crate::host::files;
 use crate::js::{self, Thrown, Value};
-use crate::{allocator, natives};
+use crate::origin::{self, Origin};
+use crate::{allocator, modules, natives};
 
 /// The file names of the boot JavaScript begin so.
 pub const BOOT: &str = "thimble:";
@@ -23,12 +28,28 @@ const INSTEAD_OF_WEBASSEMBLY: &str = ": JavaScript cannot run WebAssembly here. 
 const CAUSES: usize = 5;
 
 thread_local! {
-    /// File name and text of what was loaded, to find lines and columns in.
-    static SOURCE: RefCell<(String, String)> = const { RefCell::new((String::new(), String::new())) };
+    /// The file name and the text of what was loaded.
+    static SOURCE: RefCell<(String, String)> = RefCell::new(Default::default());
+    /// The maps of files that have one, by the files' names; none where it does not decode.
+    static ORIGINS: RefCell<HashMap<String, Option<Rc<Origin>>>> = RefCell::new(HashMap::new());
 }
 
 pub fn remember_source(file: &str, code: &str) {
-    SOURCE.with_borrow_mut(|source| *source = (file.to_owned(), code.to_owned()));
+    SOURCE.set((file.to_owned(), code.to_owned()));
+    ORIGINS.take();
+}
+
+/// Where the code of a file comes from, if it was translated.
+fn origin_of(file: &str, code: &str) -> Option<Rc<Origin>> {
+    if !origin::is_told(code) {
+        return None;
+    }
+    if let Some(known) = ORIGINS.with_borrow(|origins| origins.get(file).cloned()) {
+        return known;
+    }
+    let origin = Origin::of(code).map(Rc::new);
+    ORIGINS.with_borrow_mut(|origins| origins.insert(file.to_owned(), origin.clone()));
+    origin
 }
 
 /// Where the source would be among its function's files.
@@ -39,7 +60,7 @@ pub fn source_path() -> String {
 /// The text of one of the user's files: of the source itself, or of a file beside it, read now.
 fn text_of(file: &str) -> String {
     let own = SOURCE.with_borrow(|(own, code)| (own == file).then(|| code.clone()));
-    own.unwrap_or_else(|| files::read_text(file).unwrap_or_default())
+    own.unwrap_or_else(|| modules::program_of(file).unwrap_or_default())
 }
 
 pub fn new(kind: FailureKind, name: &str, message: impl Into<String>) -> Failure {
@@ -91,11 +112,18 @@ pub fn syntax(Thrown(value): &Thrown) -> Failure {
 
 /// A place in the source.
 pub fn place(line: u32, byte_column: u32) -> Position {
-    SOURCE.with_borrow(|(file, code)| place_in(file, code, line, byte_column))
+    let (file, code) = SOURCE.with_borrow(Clone::clone);
+    place_in(&file, &code, line, byte_column)
 }
 
-/// A place in one of the user's files, moved to the last line where it lies behind the end.
+/// A place in one of the user's files, where that was translated in what it was made of. It is moved to the last line where it lies
+/// behind the end.
 fn place_in(file: &str, code: &str, line: u32, byte_column: u32) -> Position {
+    let origin = origin_of(file, code);
+    if let Some(found) = origin.as_ref().and_then(|origin| origin.find(code, line, byte_column)) {
+        let (file, text) = (found.file.to_owned(), found.text.to_owned());
+        return Position { file, line: found.line, column: found.column, text };
+    }
     let lines: Vec<&str> = code.lines().collect();
     let last = lines.len().max(1) as u32;
     let line_in_file = line.clamp(1, last);
@@ -104,8 +132,11 @@ fn place_in(file: &str, code: &str, line: u32, byte_column: u32) -> Position {
     Position { file: file.to_owned(), line: line_in_file, column, text: text.to_owned() }
 }
 
-/// The same text with columns in characters and without frames that are not the user's.
+/// The same text with the user's places and without frames that are not the user's.
 pub fn clean_stack(stack: &str) -> String {
+    if !stack.ends_with('\n') {
+        return stack.to_owned();
+    }
     let mut out = String::new();
     // Frames of one file mostly stand together.
     let mut last = (String::new(), String::new());
@@ -130,8 +161,9 @@ pub fn clean_stack(stack: &str) -> String {
                 if found.file != last.0 {
                     last = (found.file.clone(), text_of(&found.file));
                 }
+                let before = before.strip_suffix(&found.file).unwrap_or(before);
                 let place = place_in(&last.0, &last.1, found.line, found.column);
-                out.push_str(&format!("{before}:{}:{}", place.line, place.column));
+                out.push_str(&format!("{before}{}:{}:{}", place.file, place.line, place.column));
                 if frame.ends_with(')') {
                     out.push(')');
                 }
@@ -236,6 +268,14 @@ struct Frame {
 }
 
 fn frame_place(frame: &str) -> Option<Frame> {
+    parse_frame(frame).filter(|frame| is_users(&frame.file))
+}
+
+fn is_users(file: &str) -> bool {
+    file.starts_with('/') || SOURCE.with_borrow(|(own, _)| own == file)
+}
+
+fn parse_frame(frame: &str) -> Option<Frame> {
     let frame = frame.trim().trim_end_matches(')');
     let mut parts = frame.rsplitn(3, ':');
     let column = parts.next()?.parse().ok()?;
@@ -243,16 +283,22 @@ fn frame_place(frame: &str) -> Option<Frame> {
     let before = parts.next()?;
     let file =
         before.rsplit_once(['(']).map_or_else(|| before.trim_start().trim_start_matches("at "), |(_, file)| file);
-    let own = file.starts_with('/') || SOURCE.with_borrow(|(own, _)| own == file);
-    own.then(|| Frame { file: file.to_owned(), line: line.max(1) as u32, column })
+    Some(Frame { file: file.to_owned(), line: line.max(1) as u32, column })
 }
 
+/// The innermost place of a clean stack that lies in the user's files.
 fn position(stack: &str) -> Option<Position> {
-    // The columns of a clean stack are characters already, so the line's text is all that is missing.
-    let found = stack.lines().find_map(frame_place)?;
-    let mut position = place_in(&found.file, &text_of(&found.file), found.line, 1);
-    position.column = found.column;
-    Some(position)
+    // Its places are those of what was written already, in characters: only the line's text is missing.
+    stack.lines().filter_map(parse_frame).find_map(|Frame { file, line, column }| {
+        let original = ORIGINS.with_borrow(|origins| {
+            origins.values().flatten().find_map(|origin| origin.text(&file, line).map(str::to_owned))
+        });
+        let text = original.or_else(|| {
+            let line_of = |text: String| text.lines().nth(line as usize - 1).unwrap_or("").to_owned();
+            is_users(&file).then(|| line_of(text_of(&file)))
+        })?;
+        Some(Position { file, line, column, text })
+    })
 }
 
 fn column_in(text: &str, byte_column: u32) -> u32 {

@@ -209,8 +209,8 @@ fn strict_json(value: &Value, what: &'static str) -> Result<String> {
     })
 }
 
-/// A value from JSON text that the host gives.
-fn from_json(text: &str) -> Result<Value> {
+/// A value from JSON text.
+pub fn from_json(text: &str) -> Result<Value> {
     let mut bytes = Vec::with_capacity(text.len() + 1);
     bytes.extend_from_slice(text.as_bytes());
     bytes.push(0);

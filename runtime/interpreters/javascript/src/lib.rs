@@ -19,6 +19,7 @@ mod library;
 mod load;
 mod modules;
 mod natives;
+mod origin;
 mod reactor;
 mod scan;
 mod tasks;

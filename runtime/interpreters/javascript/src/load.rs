@@ -57,7 +57,8 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
     invoke::forget_invocation();
     place::set_working(if modules::is_path(&source.file) { modules::TASK } else { "/" });
     let text = Text::new(&source.code);
-    let prepared = define_functions(&source).and_then(|()| make_globals(&text));
+    let prepared =
+        define_functions(&source).and_then(|()| make_globals(&text)).and_then(|()| modules::show_origin(&source.code));
     let result = prepared.map_err(|thrown| failure::thrown(&thrown)).and_then(|()| classify(&source, &text));
     tasks::drain();
     tasks::report_rejections();

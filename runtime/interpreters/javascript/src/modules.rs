@@ -4,7 +4,7 @@
 mod disk;
 mod esm;
 
-pub use disk::{compile_function, natives};
+pub use disk::{compile_function, natives, program_of};
 pub use esm::{compile, start};
 
 use std::cell::{Cell, RefCell};
@@ -12,10 +12,16 @@ use std::cell::{Cell, RefCell};
 use crate::classify::{self, Text};
 use crate::host::files;
 use crate::js::{self, Thrown, Value};
-use crate::{library, natives as boot, scan};
+use crate::{library, natives as boot, origin, scan};
 
 /// The folder of a function's own files.
 pub const TASK: &str = "/var/task";
+
+/// Where the JavaScript is that was made of the function's TypeScript and JSX, each file under the path of its original.
+const TRANSLATIONS: &str = "/var/translated";
+
+/// The endings of files of which JavaScript was made.
+const TRANSLATED: [&str; 5] = [".ts", ".tsx", ".jsx", ".mts", ".cts"];
 
 /// How the file that is run is to be read.
 pub enum Format {
@@ -93,6 +99,14 @@ fn has_files() -> bool {
 fn ask(name: &str, arguments: &[&Value]) -> js::Result<Value> {
     let library = library::find("thimble:modules").unwrap_or_else(|| Err(not_found("thimble:modules")))?;
     library.get(name)?.call(&library, arguments)
+}
+
+/// Lets the stacks that translated code reads show the places of what was written.
+pub fn show_origin(code: &str) -> js::Result<()> {
+    match origin::is_told(code) {
+        true => library::find("thimble:stacks").unwrap_or(Ok(Value::UNDEFINED)).map(drop),
+        false => Ok(()),
+    }
 }
 
 /// Whether a source is one of several files, and so has a path.

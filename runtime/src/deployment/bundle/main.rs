@@ -9,22 +9,35 @@ use std::sync::Arc;
 type Files = BTreeMap<String, Arc<[u8]>>;
 
 /// What a file's ending says of its language.
-const ENDINGS: [(&str, Kind); 5] = [
+const ENDINGS: [(&str, Kind); 10] = [
     (".js", Kind::JavaScript),
     (".mjs", Kind::JavaScript),
     (".cjs", Kind::JavaScript),
+    (".ts", Kind::TypeScript),
+    (".mts", Kind::TypeScript),
+    (".cts", Kind::TypeScript),
+    (".tsx", Kind::Tsx),
+    (".jsx", Kind::Jsx),
     (".py", Kind::Python),
     (".wasm", Kind::Wasm),
 ];
 
 /// The usual names, the first that is there.
-const USUAL: [&str; 11] = [
+const USUAL: [&str; 19] = [
     "index.js",
     "index.mjs",
     "index.cjs",
     "handler.js",
     "handler.mjs",
     "main.js",
+    "index.ts",
+    "index.mts",
+    "index.cts",
+    "index.tsx",
+    "index.jsx",
+    "handler.ts",
+    "handler.mts",
+    "main.ts",
     "main.py",
     "handler.py",
     "app.py",

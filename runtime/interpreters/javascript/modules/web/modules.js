@@ -142,7 +142,7 @@ export function createRequire(path) {
 
 // The file that is run: how it is to be read ("module", "commonjs", or "" where its ending and its package leave that open).
 export function formatOfMain(path) {
-  const format = formats.typeOf(path) ?? (/\.[mc]js$/.test(path) ? formats.formatOf(path) : "");
+  const format = formats.typeOf(path) ?? (/\.(?:[mc]js|mts)$/.test(path) ? formats.formatOf(path) : "");
   return format === "module" || format === "commonjs" ? format : "";
 }
 

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use super::{builtin, builtin_names, esm, is_builtin, not_found};
+use super::{TASK, TRANSLATED, TRANSLATIONS, builtin, builtin_names, esm, is_builtin, not_found, show_origin};
 use crate::classify::Text;
 use crate::host::files;
-use crate::js::{self, Goal, Value};
+use crate::js::{self, Goal, Thrown, Value};
 use crate::natives::{self, Arguments, Native};
 use crate::scan;
 
@@ -13,9 +13,10 @@ const NATIVES: [(&str, Native); 10] = [
     ("folders", |_| Ok(Value::array(files::folders().iter().map(|name| Value::string(name))))),
     ("kind", kind),
     ("list", list),
-    ("read", |arguments| files::read_text(&arguments.text(0)?).map(|text| Value::string(&text))),
+    ("read", |arguments| program_of(&arguments.text(0)?).map(|text| Value::string(&text))),
     ("compile", |arguments| {
         let text = Text::without_mask(&arguments.text(0)?);
+        show_origin(&text.code)?;
         js::run(compile_function(&text, &arguments.text(1)?)?)
     }),
     ("evaluate", |arguments| esm::evaluate(&arguments.text(0)?)),
@@ -44,6 +45,25 @@ pub fn natives() -> js::Result<Value> {
     }
     TABLE.set(table.clone());
     Ok(table)
+}
+
+/// What is run of a file: its text, or the JavaScript that was made of it.
+pub fn program_of(path: &str) -> js::Result<String> {
+    if !TRANSLATED.iter().any(|ending| path.ends_with(ending)) {
+        return files::read_text(path);
+    }
+    let below = path.strip_prefix(TASK).filter(|below| below.starts_with('/'));
+    let translation = below.map(|below| format!("{TRANSLATIONS}{below}"));
+    match translation.filter(|path| files::kind_of(path) == Some("file")) {
+        Some(translation) => files::read_text(&translation),
+        None => {
+            let message = format!(
+                "{path} was not translated: JavaScript is made of TypeScript and JSX at the deploy, of the function's \
+                 own files outside of node_modules; import the JavaScript that the package's build makes of it"
+            );
+            Err(Thrown::new("Error", &message).with("code", "ERR_UNKNOWN_FILE_EXTENSION"))
+        }
+    }
 }
 
 fn kind(arguments: &Arguments) -> js::Result<Value> {

@@ -9,8 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, c_char};
 use std::ptr::null_mut;
 
-use super::{TASK, ask, builtin, has_files, is_builtin, is_path, not_found};
-use crate::host::files;
+use super::{TASK, ask, builtin, has_files, is_builtin, is_path, not_found, program_of, show_origin};
 use crate::js::{self, Goal, Opaque, Thrown, Value, context, sys};
 use crate::tasks;
 
@@ -51,6 +50,7 @@ pub fn compile(path: &str, code: &str, is_main: bool) -> js::Result<Value> {
     if let Some(known) = COMPILED.with_borrow(|compiled| compiled.get(path).map(|known| known.module.clone())) {
         return Ok(known);
     }
+    show_origin(code)?;
     let marked = format!("{code}\n;import.meta[{EVALUATED:?}]=true");
     let module = js::compile(&marked, path, 1, Goal::Module)?;
     // SAFETY: it was compiled as a module just now.
@@ -129,7 +129,7 @@ fn unfinished(mut modules: HashSet<String>) -> HashSet<String> {
 }
 
 fn read(path: &str) -> js::Result<String> {
-    files::read_text(path).map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    program_of(path).map(|text| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// From what stands in an `import` to a module's name.

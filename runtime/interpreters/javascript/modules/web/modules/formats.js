@@ -2,7 +2,16 @@
 import { read, scopeOf } from "thimble:modules/disk";
 
 // What may be left out at the end of a specifier, in the order in which it is tried.
-export const EXTENSIONS = [".js", ".json", ".mjs", ".cjs"];
+export const EXTENSIONS = [".js", ".json", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".mts", ".cts"];
+
+// TypeScript imports a file by the name that its JavaScript would have.
+const WRITTEN = { ".js": [".ts", ".tsx"], ".mjs": [".mts"], ".cjs": [".cts"], ".jsx": [".tsx"] };
+
+// What a file that is not there may have been made of.
+export function originals(path) {
+  const [ending] = /\.[^./]*$/.exec(path) ?? [];
+  return (WRITTEN[ending] ?? []).map((written) => path.slice(0, -ending.length) + written);
+}
 
 const { looksLikeModule } = host.fileNatives();
 
@@ -20,8 +29,15 @@ export function formatOf(path, code) {
       // As Node: without a `type`, the syntax decides.
       return looksLikeModule(code ?? read(path)) ? "module" : "commonjs";
     }
+    case ".mts": return "module";
+    case ".ts": case ".tsx": case ".jsx": case ".cts":
+      // Nobody writes CommonJS in TypeScript, so `"type": "commonjs"` says nothing of it.
+      return (ending !== ".cts" && scopeOf(path)?.json.type === "module") || looksLikeModule(code ?? read(path)) ? "module" : "commonjs";
     default: return "commonjs";
   }
 }
 
-export const typeOf = (path) => (path.endsWith(".js") ? scopeOf(path)?.json.type : undefined);
+export function typeOf(path) {
+  const type = /\.(?:js|[jt]sx?)$/.test(path) ? scopeOf(path)?.json.type : undefined;
+  return path.endsWith(".js") || type === "module" ? type : undefined;
+}

@@ -4,7 +4,7 @@
 // `module-sync`, since both load ES modules. Not `browser` nor `workerd`: such builds go without files and streams, which are here.
 import { folderOf, isFile, isFolder, normalize, packageOf, scopeOf } from "thimble:modules/disk";
 import { resolveExports, resolveImports } from "thimble:modules/exports";
-import { EXTENSIONS } from "thimble:modules/formats";
+import { EXTENSIONS, originals } from "thimble:modules/formats";
 
 const CONDITIONS = {
   require: ["thimble", "node", "require", "module-sync"],
@@ -96,7 +96,7 @@ function file(path) {
   for (const extension of EXTENSIONS) {
     if (isFile(path + extension)) return path + extension;
   }
-  return undefined;
+  return originals(path).find(isFile);
 }
 
 // Node's `import` wants whole file names; here it finds what `require` and bundlers find, too.
