@@ -10,6 +10,8 @@
 mod client;
 #[path = "npm/databases.rs"]
 mod databases;
+#[path = "npm/mongo.rs"]
+mod mongo;
 #[path = "npm/packages.rs"]
 mod packages;
 #[allow(dead_code, reason = "shared with the tests in `it`")]

@@ -1,8 +1,8 @@
 //! The benchmark: this server against a bare hyper server and against workerd, in one run, as ratios; then what a first
 //! call, a deploy, a fork and an instance cost, a minute of a thousand workspaces, and how it grows to ten thousand.
 //!
-//!     cargo bench --bench serving                 everything, about seven minutes; also into benches/results/
-//!     cargo bench --bench serving -- throughput   one part: throughput, fork, deploy, cold, memory, soak, scale
+//!     cargo bench --bench serving                 everything, about six minutes; also into benches/results/
+//!     cargo bench --bench serving -- throughput   one part: throughput, fork, deploy, cold, memory, work, soak, scale
 //!
 //! Needs `wrk` (installed through apt-get where it is missing and that works) and, for the comparison with workerd, npm.
 //! All of it is on loopback and bounded in time. The load generator shares the machine's cores with what it loads, for
@@ -21,6 +21,7 @@ mod report;
 mod scale;
 mod server;
 mod soak;
+mod work;
 
 use report::say;
 use std::path::Path;
@@ -53,6 +54,9 @@ fn main() {
         }
         if wanted("memory") {
             cold::memory(tools).await;
+        }
+        if wanted("work") {
+            work::against_node(tools).await;
         }
         if wanted("soak") {
             soak::thousand_workspaces(tools).await;

@@ -1,7 +1,7 @@
 //! Clients of databases, from npm, against the servers themselves, started by the tests on free ports of loopback.
 
 use crate::client::Workspace;
-use crate::{available, workspace};
+use crate::{available, mongo, workspace};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
@@ -9,6 +9,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -277,5 +278,42 @@ fn mysql2_asks_mariadb() {
             workspace.run("ask", json!({ "n": n })).result(),
             json!(["wörd", "2020-01-02T00:00:00.000Z", { "n": n }, ["ER_BAD_FIELD_ERROR", 1054], 1])
         );
+    }
+}
+
+#[test]
+fn mongodb_inserts_and_reads_by_cursors() {
+    let Some(workspace) = workspace() else { return };
+    let (port, accepted) = mongo::start();
+    let code = "
+        const { MongoClient, ObjectId, Long } = require('mongodb');
+        let client;
+        exports.handler = async ({ n }) => {
+          client ??= new MongoClient('mongodb://127.0.0.1:PORT/app', { maxPoolSize: 2, serverSelectionTimeoutMS: 5000 });
+          const things = client.db().collection('things');
+          const id = new ObjectId();
+          await things.insertMany([
+            { _id: id, n, day: new Date(0), raw: Buffer.from([0, 255]), long: Long.fromString('9007199254740993'), deep: { list: [1, 'ü'] } },
+            ...Array.from({ length: 4 }, (_, k) => ({ n, k })),
+          ]);
+          const [first] = await things.find({ _id: id }).toArray();
+          const keys = [];
+          for await (const { k } of things.find({ n }, { batchSize: 2 })) keys.push(k ?? null);
+          const wrong = await client.db().command({ nonsense: 1 }).catch((error) => [error.name, error.code]);
+          return [first.n, first.day.getTime(), [...first.raw.buffer], String(first.long), first.deep, keys, wrong];
+        };";
+    let function = json!({ "code": code.replace("PORT", &port.to_string()) });
+    let workspace = workspace.with(json!({
+        "egress": [format!("127.0.0.1:{port}")], "dependencies": { "mongodb": "^6" }, "functions": { "ask": function }
+    }));
+    let mut connections = 0;
+    for n in 1..=4 {
+        assert_eq!(
+            workspace.run("ask", json!({ "n": n })).result(),
+            json!([n, 0, [0, 255], "9007199254740993", { "list": [1, "ü"] }, [null, 0, 1, 2, 3], ["MongoServerError", 59]])
+        );
+        let now = accepted.load(Ordering::Relaxed);
+        assert!(n == 1 || now == connections, "connections are kept: {now} after {connections}");
+        connections = now;
     }
 }

@@ -51,7 +51,8 @@ pub fn compile(path: &str, code: &str, is_main: bool) -> js::Result<Value> {
         return Ok(known);
     }
     show_origin(code)?;
-    let marked = format!("{code}\n;import.meta[{EVALUATED:?}]=true");
+    // A module that has frozen its `import.meta` is still one.
+    let marked = format!("{code}\n;try{{import.meta[{EVALUATED:?}]=true}}catch{{}}");
     let module = js::compile(&marked, path, 1, Goal::Module)?;
     // SAFETY: it was compiled as a module just now.
     let meta = Value::checked(unsafe { sys::JS_GetImportMeta(context(), js::definition(&module)) })?;
