@@ -152,6 +152,18 @@ impl Answer {
         error
     }
 
+    /// Asserts the code of the error that `code` brought, and that all of `said` stands in it.
+    #[track_caller]
+    pub fn refuses(&self, code: &str, status: u16, expected: &str, said: &[&str]) {
+        assert_eq!(self.status, status, "{code}\n{}", self.text());
+        let error = self.error();
+        assert_eq!(error.code, expected, "{code}\n{}", error.message);
+        let all = format!("{} {}", error.message, error.details);
+        for part in said {
+            assert!(all.contains(part), "{code}\n`{part}` is not in {all}");
+        }
+    }
+
     /// The log lines of an answer as `level message`.
     pub fn logs(&self) -> Vec<String> {
         lines(&self.json())

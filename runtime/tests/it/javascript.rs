@@ -1,6 +1,6 @@
 //! JavaScript as its authors write it: forms, values, errors with the positions of their own file, logs, host APIs.
 
-use crate::client::{Answer, Workspace};
+use crate::client::Workspace;
 use serde_json::{Value, json};
 
 /// Runs each code on its parameters and compares the result.
@@ -23,7 +23,7 @@ fn check_failures(cases: &[(&str, &str, &[&str])]) {
     for (code, expected, said) in cases {
         let deployed = workspace.put("hello", "text/javascript", code.to_string());
         assert!(deployed.status < 300, "{code}\n{}", deployed.text());
-        fails(code, &workspace.run("hello", json!({})), 500, expected, said);
+        workspace.run("hello", json!({})).refuses(code, 500, expected, said);
     }
 }
 
@@ -32,20 +32,9 @@ fn check_failures(cases: &[(&str, &str, &[&str])]) {
 fn check_refusals(cases: &[(&str, &str, &[&str])]) {
     let workspace = Workspace::new();
     for (code, expected, said) in cases {
-        fails(code, &workspace.put("hello", "text/javascript", code.to_string()), 422, expected, said);
+        workspace.put("hello", "text/javascript", code.to_string()).refuses(code, 422, expected, said);
     }
     workspace.run("hello", json!({})).fails(404, "workspace_not_found", "");
-}
-
-#[track_caller]
-fn fails(code: &str, answer: &Answer, status: u16, expected: &str, said: &[&str]) {
-    assert_eq!(answer.status, status, "{code}\n{}", answer.text());
-    let error = answer.error();
-    assert_eq!(error.code, expected, "{code}\n{}", error.message);
-    let all = format!("{} {}", error.message, error.details);
-    for part in said {
-        assert!(all.contains(part), "{code}\n`{part}` is not in {all}");
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Python as its authors write it: forms, values, errors with the positions of their own file, logs, standard library.
 
-use crate::client::{Answer, Workspace};
+use crate::client::Workspace;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn check_failures(cases: &[(&str, u16, &str, &[&str])]) {
     for (code, status, expected, said) in cases {
         let deployed = workspace.put("hello", "text/x-python", code.to_string());
         assert!(deployed.status < 300, "{code}\n{}", deployed.text());
-        fails(code, &workspace.run("hello", json!({})), *status, expected, said);
+        workspace.run("hello", json!({})).refuses(code, *status, expected, said);
     }
 }
 
@@ -33,20 +33,9 @@ fn check_failures(cases: &[(&str, u16, &str, &[&str])]) {
 fn check_refusals(cases: &[(&str, &str, &[&str])]) {
     let workspace = Workspace::new();
     for (code, expected, said) in cases {
-        fails(code, &workspace.put("hello", "text/x-python", code.to_string()), 422, expected, said);
+        workspace.put("hello", "text/x-python", code.to_string()).refuses(code, 422, expected, said);
     }
     workspace.run("hello", json!({})).fails(404, "workspace_not_found", "");
-}
-
-#[track_caller]
-fn fails(code: &str, answer: &Answer, status: u16, expected: &str, said: &[&str]) {
-    assert_eq!(answer.status, status, "{code}\n{}", answer.text());
-    let error = answer.error();
-    assert_eq!(error.code, expected, "{code}\n{}", error.message);
-    let all = format!("{} {}", error.message, error.details);
-    for part in said {
-        assert!(all.contains(part), "{code}\n`{part}` is not in {all}");
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! TypeScript and JSX: every form and every kind of syntax, places of what the author wrote, and input that means harm.
 
-use crate::client::{Answer, Workspace};
+use crate::client::Workspace;
 use serde_json::{Value, json};
 
 /// Deploys each code by its media type, runs it on the parameters and compares the result.
@@ -13,18 +13,6 @@ fn check(media: &str, cases: &[(&str, Value, Value)]) {
         let answer = workspace.run("hello", parameters.clone());
         assert_eq!(answer.status, 200, "{code}\n{}", answer.text());
         assert_eq!(answer.json()["result"], *expected, "{code}");
-    }
-}
-
-/// All that is said stands in the error.
-#[track_caller]
-fn says(code: &str, answer: &Answer, status: u16, expected: &str, said: &[&str]) {
-    assert_eq!(answer.status, status, "{code}\n{}", answer.text());
-    let error = answer.error();
-    assert_eq!(error.code, expected, "{code}\n{}", error.message);
-    let all = format!("{} {}", error.message, error.details);
-    for part in said {
-        assert!(all.contains(part), "{code}\n`{part}` is not in {all}");
     }
 }
 
@@ -188,15 +176,14 @@ fn a_source_that_does_not_parse_is_refused_with_its_place() {
         ("return 1;\n}\nfunction evil() {", &[r#""line":2"#]),
         ("}); evil(); (function () {", &[r#""line":1"#]),
     ] {
-        says(code, &workspace.put("hello", "text/typescript", code), 422, "syntax_error", said);
+        workspace.put("hello", "text/typescript", code).refuses(code, 422, "syntax_error", said);
     }
     let broken = workspace.deploy(&json!({ "functions": {
         "good": { "code": "return 1 as number", "language": "typescript" },
         "bad": { "code": "\n\n  enum {", "language": "typescript" },
     }}));
-    says(
+    broken.refuses(
         "bad",
-        &broken,
         422,
         "syntax_error",
         &["function `bad`", "bad.ts:3:", r#""function":"bad""#, r#""name":"SyntaxError""#],
@@ -204,9 +191,8 @@ fn a_source_that_does_not_parse_is_refused_with_its_place() {
     workspace.put("none", "text/typescript", "interface A {}").fails(422, "no_handler", "none.ts");
     // What only the interpreter refuses has the original's place too.
     let code = "type A = 1;\n\nimport x from 'node:nowhere';\nexport default () => x as A";
-    says(
+    workspace.put("hello", "text/typescript", code).refuses(
         code,
-        &workspace.put("hello", "text/typescript", code),
         422,
         "function_error",
         &[r#""line":3"#, "nowhere", "hello.ts"],
@@ -249,16 +235,15 @@ fn what_was_thrown_has_the_places_of_the_original() {
         assert!(deployed.status < 300, "{code}\n{}", deployed.text());
         // In a warm instance as in a fresh one.
         for _ in 0..2 {
-            says(code, &workspace.run("hello", json!({})), 500, "function_error", said);
+            workspace.run("hello", json!({})).refuses(code, 500, "function_error", said);
         }
     }
     let code = "type A = 1;\n\n\nexports.handler = () => 1;\nthrow new Error('top' as string)";
-    says(code, &workspace.put("top", "text/typescript", code), 422, "function_error", &["top", "top.ts:5:"]);
+    workspace.put("top", "text/typescript", code).refuses(code, 422, "function_error", &["top", "top.ts:5:"]);
     let code = "/** @jsx h */\nconst h = (t: any) => t();\nfunction Broken(): any {\n  throw new Error('in it');\n}\nreturn (\n  <Broken />\n);";
     workspace.put("page", "text/tsx", code).expect(201);
-    says(
+    workspace.run("page", json!({})).refuses(
         code,
-        &workspace.run("page", json!({})),
         500,
         "function_error",
         &["at Broken (page.tsx:4:", "at page (page.tsx:7:"],
@@ -295,10 +280,10 @@ fn a_map_that_the_author_brings_is_used() {
     let comment = "//# sourceMappingURL=data:application/json;base64,";
     workspace.put("f", "text/javascript", format!("throw new Error('x');\n{comment}{map}")).expect(201);
     let said = [r#""file":"src/orders.ts""#, r#""line":3"#, r#""column":11"#, r#""text":"throw new Error('x');""#];
-    says("mapped", &workspace.run("f", json!({})), 500, "function_error", &said);
+    workspace.run("f", json!({})).refuses("mapped", 500, "function_error", &said);
     for broken in ["!!!", "e30=", "eyJtYXBwaW5ncyI6ICJBQUFBQUFBQUEiLCAic291cmNlcyI6IFtdfQ==", ""] {
         workspace.put("f", "text/javascript", format!("throw new Error('x');\n{comment}{broken}")).expect(200);
-        says(broken, &workspace.run("f", json!({})), 500, "function_error", &[r#""file":"f.js""#, r#""line":1"#]);
+        workspace.run("f", json!({})).refuses(broken, 500, "function_error", &[r#""file":"f.js""#, r#""line":1"#]);
     }
 }
 
@@ -354,7 +339,7 @@ fn a_translated_function_outlives_the_server() {
     let server = Server::restart(server.kill());
     let workspace = Workspace::named(&server, &name);
     assert_eq!(workspace.result("f"), 1);
-    says("f", &workspace.run("f", json!({ "fail": true })), 500, "function_error", &[r#""line":3"#, "f.ts:3:"]);
+    workspace.run("f", json!({ "fail": true })).refuses("f", 500, "function_error", &[r#""line":3"#, "f.ts:3:"]);
 }
 
 /// Whatever it is made of, the server refuses it or runs it, and goes on.
@@ -481,12 +466,12 @@ fn stacks_in_a_bundle_name_the_places_that_were_written() {
     assert!(deployed.status < 300, "{}", deployed.text());
     let answer = workspace.run("hello", json!({ "a": 1 }));
     let said = ["a is 1", "/var/task/lib/fail.ts:6:", "/var/task/app.ts:5:", "throw new TypeError(`a is ${e.a}`)"];
-    says(code, &answer, 500, "function_error", &said);
+    answer.refuses(code, 500, "function_error", &said);
     let read = workspace.run("hello.stack", json!({ "a": 1 }));
     let read = read.text();
     assert!(read.contains("/var/task/lib/fail.ts:6:") && read.contains("/var/task/app.ts:4:"), "{read}");
 
     let broken = bundle("js", "index.js", "return 1", json!({ "lib/bad.ts": "const a = 1;\nlet b: = 2" }));
     let refused = workspace.put("bad", "application/json", broken.to_string());
-    says("bad.ts", &refused, 422, "syntax_error", &["/var/task/lib/bad.ts:2:8"]);
+    refused.refuses("bad.ts", 422, "syntax_error", &["/var/task/lib/bad.ts:2:8"]);
 }
