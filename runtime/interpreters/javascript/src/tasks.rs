@@ -6,12 +6,13 @@ use std::collections::VecDeque;
 use std::ptr::null_mut;
 
 use crate::async_context;
-use crate::bindings::thimble::runtime::log;
+use crate::bindings::thimble::runtime::{log, retirement};
 use crate::js::{self, Opaque, Thrown, Value, context, pending, sys};
 use crate::natives::{Arguments, Native};
 use crate::{failure, natives, reactor};
 
-pub const NATIVES: [(&str, Native); 3] = [("tick", tick), ("listen", listen), ("exit", exit)];
+pub const NATIVES: [(&str, Native); 4] =
+    [("tick", tick), ("listen", listen), ("exit", exit), ("notifyOfRetirement", notify_of_retirement)];
 
 thread_local! {
     static REJECTED: RefCell<Vec<(Value, Value)>> = const { RefCell::new(Vec::new()) };
@@ -40,6 +41,12 @@ fn listen(arguments: &Arguments) -> js::Result<Value> {
 
 fn exit(arguments: &Arguments) -> js::Result<Value> {
     EXITED.set(Some(arguments.value(0)));
+    Ok(Value::UNDEFINED)
+}
+
+/// Says whether the program is to be told before its instance ends.
+fn notify_of_retirement(arguments: &Arguments) -> js::Result<Value> {
+    retirement::notify(arguments.value(0).is_true());
     Ok(Value::UNDEFINED)
 }
 
@@ -87,6 +94,16 @@ pub fn settle(value: Value) -> Result<Value, Unsettled> {
         }
         if !run_job() && !tell_of_rejections() {
             let callback = reactor::wait().ok_or(Unsettled::Never)?;
+            call(&callback);
+        }
+    }
+}
+
+/// Runs until nothing is under way any more, or the program exits.
+pub fn run_dry() {
+    while EXITED.with_borrow(Option::is_none) {
+        if !run_job() && !tell_of_rejections() {
+            let Some(callback) = reactor::wait() else { return };
             call(&callback);
         }
     }
