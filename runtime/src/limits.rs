@@ -213,8 +213,8 @@ pub const MAX_INVOCATIONS_PER_INSTANCE: u64 = 1_000_000;
 /// What a guest gets to end itself before its instance is retired: the most that AWS Lambda gives. Enough to send what it
 /// holds back and to close its connections; in [`SHUTDOWN_GRACE`], several rounds of them have their turn.
 pub const RETIREMENT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Instances at once that are being told so, each with its memory; those beyond end untold. Half of the warm ones, since
-/// a stranger's deploy may end many.
+/// Instances at once that are being told so, each with its memory; those beyond end untold, unless the server stops. Half of
+/// the warm ones: one deploy may end many.
 pub const MAX_RETIREMENTS: u32 = 256;
 /// See [`MAX_RETIREMENTS`]; of one workspace, so that one whose guests never return leaves places to the others.
 pub const WORKSPACE_RETIREMENTS: usize = 32;

@@ -32,8 +32,16 @@ pub(super) async fn metrics(State(admin): Shared) -> impl IntoResponse {
     metric(&mut text, "thimble_instances_idle", "gauge", "Warm instances that wait for an invocation.", idle);
     let (told, untold) = pipeline.pools.retirement().counts();
     for (name, help, count) in [
-        ("thimble_retirements_told_total", "Instances that were told before they were retired, as they had asked for.", told),
-        ("thimble_retirements_untold_total", "Instances that asked for it and were not told, as too many were.", untold),
+        (
+            "thimble_retirements_told_total",
+            "Instances that were told before they were retired, as they had asked for.",
+            told,
+        ),
+        (
+            "thimble_retirements_untold_total",
+            "Instances that asked for it and were not told, as too many were.",
+            untold,
+        ),
     ] {
         metric(&mut text, name, "counter", help, count as f64);
     }

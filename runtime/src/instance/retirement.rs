@@ -149,9 +149,7 @@ async fn tell(mut instance: Instance) {
 async fn call(instance: &mut Instance, invocation: Invocation) -> wasmtime::Result<()> {
     instance.begin(invocation)?;
     match &instance.guest {
-        Guest::Interpreter(interpreter) => {
-            interpreter.thimble_runtime_guest().call_retire(&mut instance.store).await
-        }
+        Guest::Interpreter(interpreter) => interpreter.thimble_runtime_guest().call_retire(&mut instance.store).await,
         // A component cannot ask for it.
         Guest::Handler(_) => Ok(()),
     }

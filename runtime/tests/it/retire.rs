@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 /// A web server that keeps the paths it was asked for.
@@ -138,7 +139,7 @@ fn listeners_of_every_kind_are_called_when_a_function_is_replaced_or_removed() {
             // A secret can be read, and a function cannot be called.
             "asks": "process.on('SIGTERM', async () => {
                     const called = await functions.top({}).catch((error) => error.code);
-                    await fetch(`${process.env.TO}${await secrets.get('KEY')}-${called}`);
+                    await fetch(`${process.env.TO}${thimble.secrets.get('KEY')}-${called}`);
                 });
                 export default () => 1",
             "py": { "language": "python", "code": "
@@ -168,6 +169,37 @@ def handler(event):
     upstream.hears(&all);
     workspace.client.delete(&workspace.path("")).expect(204);
     assert_eq!(told(&server), 6, "what never served has nothing to end");
+}
+
+#[test]
+fn a_connection_of_an_earlier_call_is_closed_in_words() {
+    let (server, upstream) = (Server::start(""), Upstream::start());
+    let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
+    let port = listener.local_addr().expect("an address").port();
+    let notes = upstream.heard.clone();
+    RUNTIME.spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.expect("an orderly end");
+        notes.lock().expect("a list").push(said);
+    });
+    let code = "
+        const socket = require('node:net').connect(event.port, '127.0.0.1');
+        await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+        process.once('SIGTERM', async () => {
+            await new Promise((done) => socket.write('quit', done));
+            socket.end();
+            await new Promise((done) => socket.once('close', done));
+            console.log('closed');
+        });
+        return 1";
+    let workspace = Workspace::on(&server);
+    let egress = [format!("127.0.0.1:{port}")];
+    workspace.deploy(&json!({ "egress": egress, "functions": { "f": { "code": code } } })).expect(200);
+    assert_eq!(workspace.run("f", json!({ "port": port })).result(), 1);
+    assert_eq!(upstream.heard(), Vec::<String>::new(), "it stays open between calls");
+    workspace.client.delete(&workspace.path("")).expect(204);
+    upstream.hears(&["quit"]);
 }
 
 #[test]

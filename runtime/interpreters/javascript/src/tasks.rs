@@ -144,10 +144,13 @@ fn call(callback: &Value) {
 
 fn uncaught(thrown: &Thrown) {
     // `process.exit` in a callback is no error of the callback.
-    let exits = EXITED.with_borrow(|exited| exited.as_ref().is_some_and(|error| error.raw() == thrown.0.raw()));
-    if !exits && !reported(&thrown.0) && !tell("uncaughtException", &thrown.0, &Value::UNDEFINED) {
+    if !exits_by(&thrown.0) && !reported(&thrown.0) && !tell("uncaughtException", &thrown.0, &Value::UNDEFINED) {
         report("Uncaught", thrown);
     }
+}
+
+fn exits_by(error: &Value) -> bool {
+    EXITED.with_borrow(|exited| exited.as_ref().is_some_and(|exit| exit.raw() == error.raw()))
 }
 
 /// Tells listeners of the global object, where there are some; false where nobody took the error.
@@ -196,7 +199,9 @@ pub fn report_rejections() {
     }
     let rejected = REJECTED.with_borrow_mut(std::mem::take);
     for (_, reason) in rejected {
-        report("Unhandled promise rejection:", &Thrown(reason));
+        if !exits_by(&reason) {
+            report("Unhandled promise rejection:", &Thrown(reason));
+        }
     }
 }
 
