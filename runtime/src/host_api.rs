@@ -19,15 +19,17 @@ pub mod log;
 pub mod memory;
 pub mod output;
 pub mod reactor;
+mod retirement;
 pub mod secrets;
 mod tcp;
 pub mod turn;
 pub mod wasi;
 
-use crate::limits::InvocationLimits;
+use crate::engine::image::Carried;
+use crate::limits::{self, ByteSize, InvocationLimits};
 use crate::routing::Name;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// What the functions of a workspace share, over all deployments. Lives as long as the server.
@@ -37,6 +39,8 @@ pub struct Shared {
     pub secrets: secrets::Secrets,
     /// The turns of the workspace at work that the host does for its functions.
     pub labour: Arc<tokio::sync::Semaphore>,
+    /// The places of the workspace among the instances that are being retired.
+    pub retiring: Arc<tokio::sync::Semaphore>,
 }
 
 /// What the instances of one function may reach.
@@ -57,9 +61,20 @@ pub struct Grants {
     pub tmp: Arc<filesystem::TmpRoot>,
 }
 
+/// What a guest is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its top level runs: what it sees may stay in an image.
+    Load,
+    Call,
+    /// It is told that its instance ends.
+    Retirement,
+}
+
 /// What belongs to one invocation.
 #[derive(Clone)]
 pub struct Invocation {
+    pub stage: Stage,
     pub id: Uuid,
     pub deadline: Instant,
     /// How many functions called each other to get here; 0 from outside.
@@ -68,7 +83,7 @@ pub struct Invocation {
     pub caller: Option<Arc<str>>,
     /// The log of the outermost invocation: what called functions print stands in it too.
     pub log: Arc<log::Log>,
-    /// How this invocation calls other functions. None while a function is being loaded.
+    /// How this invocation calls other functions. None where nobody has called it.
     pub callee: Option<Arc<dyn functions::Callee>>,
     /// Where the function may answer before it ends; none where the caller takes one whole result.
     pub output: Option<Arc<output::Output>>,
@@ -77,12 +92,22 @@ pub struct Invocation {
 impl Invocation {
     /// Stands for the invocation while a function is loaded and nobody has called it.
     pub fn of_load(limits: &InvocationLimits) -> Self {
+        Self::of_nobody(Stage::Load, limits.timeout, limits.log_size)
+    }
+
+    /// Stands for the invocation while an instance is told that it is retired.
+    pub fn of_retirement() -> Self {
+        Self::of_nobody(Stage::Retirement, limits::RETIREMENT_TIMEOUT, limits::RETIREMENT_LOG_SIZE)
+    }
+
+    fn of_nobody(stage: Stage, timeout: Duration, log_size: ByteSize) -> Self {
         Self {
+            stage,
             id: crate::context::RequestContext::new().id,
-            deadline: Instant::now() + limits.timeout,
+            deadline: Instant::now() + timeout,
             depth: 0,
             caller: None,
-            log: Arc::new(log::Log::new(limits.log_size)),
+            log: Arc::new(log::Log::new(log_size)),
             callee: None,
             output: None,
         }
@@ -100,6 +125,8 @@ pub struct State {
     pub(crate) sockets: tcp::Sockets,
     pub(crate) labour: labour::Labour,
     pub(crate) compression: compression::Streams,
+    /// Whether the guest wants to be told before it is retired.
+    pub(crate) retirement_hook: bool,
 }
 
 impl State {
@@ -114,6 +141,7 @@ impl State {
             reactor: reactor::Reactor::default(),
             sockets: tcp::Sockets::default(),
             compression: compression::Streams::default(),
+            retirement_hook: false,
         }
     }
 
@@ -140,10 +168,16 @@ impl State {
         self.invocation = None;
     }
 
-    /// The instance was forked from an image of that size, whose guest was given numbers up to `number`.
-    pub(crate) fn forked(&mut self, size: usize, number: u64) {
+    /// What forks of this instance must know of it besides its memory.
+    pub(crate) fn carried(&self) -> Carried {
+        Carried { number: self.reactor.last(), retirement_hook: self.retirement_hook }
+    }
+
+    /// The instance was forked from an image of that size.
+    pub(crate) fn forked(&mut self, size: usize, carried: Carried) {
         self.memory.forked(size);
-        self.reactor.go_on_after(number);
+        self.reactor.go_on_after(carried.number);
+        self.retirement_hook = carried.retirement_hook;
     }
 
     /// Whether the guest may hold something of the host's, which would mean nothing in a fork.

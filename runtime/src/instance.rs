@@ -9,6 +9,7 @@ mod idle;
 pub mod images;
 pub mod pool;
 pub mod replace;
+pub mod retirement;
 
 use crate::deployment::upload::{Upload, UploadKind};
 use crate::deployment::{Function, Program, Shape};
@@ -195,8 +196,8 @@ impl Factory {
         let image = if store.data().holds_handles() {
             Err(NoImage::OpenHandle)
         } else {
-            let number = store.data().reactor.last();
-            placement.capture(&mut store, number).map_err(NoImage::from)
+            let carried = store.data().carried();
+            placement.capture(&mut store, carried).map_err(NoImage::from)
         };
         let shape = Shape { callable: loaded.callable, entries: loaded.entries };
         Ok(Loaded { instance: Instance::new(store, Guest::Interpreter(guest), slot), shape, image })
@@ -260,7 +261,7 @@ impl Factory {
         let placement = Placement::new(image.clone());
         let guest = placement.instantiate(interpreter.code.instantiate_async(&mut store)).await;
         let guest = guest.map_err(|error| StartError::of(error, store.data()))?;
-        store.data_mut().forked(placement.size(), image.number());
+        store.data_mut().forked(placement.size(), image.carried());
         Ok(Instance::new(store, Guest::Interpreter(guest), slot))
     }
 
@@ -293,6 +294,11 @@ impl Instance {
     /// Ends it, and keeps its place for another one.
     fn into_slot(self) -> OwnedSemaphorePermit {
         self.slot
+    }
+
+    /// Whether it wants to be told before it is retired. One that never served has nothing to end.
+    fn has_retirement_hook(&self) -> bool {
+        self.served > 0 && self.store.data().retirement_hook
     }
 
     /// What it holds beyond what every instance of its kind does, in bytes.

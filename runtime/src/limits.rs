@@ -210,6 +210,16 @@ pub const DEFAULT_CONCURRENCY: u32 = 1_000;
 pub const DEFAULT_WORKSPACE_CONCURRENCY: u32 = 200;
 /// Invocations that one instance serves before it is replaced, so that no leak of a guest lasts for ever.
 pub const MAX_INVOCATIONS_PER_INSTANCE: u64 = 1_000_000;
+/// What a guest gets to end itself before its instance is retired: the most that AWS Lambda gives. Enough to send what it
+/// holds back and to close its connections; in [`SHUTDOWN_GRACE`], several rounds of them have their turn.
+pub const RETIREMENT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Instances at once that are being told so, each with its memory; those beyond end untold, unless the server stops. Half of
+/// the warm ones: one deploy may end many.
+pub const MAX_RETIREMENTS: u32 = 256;
+/// See [`MAX_RETIREMENTS`]; of one workspace, so that one whose guests never return leaves places to the others.
+pub const WORKSPACE_RETIREMENTS: usize = 32;
+/// What a guest prints then: for the server's own log.
+pub const RETIREMENT_LOG_SIZE: ByteSize = ByteSize::kib(4);
 /// Deployments whose sources and settings are kept in memory.
 pub const CACHED_DEPLOYMENTS: u64 = 10_000;
 /// Memory for the sources and compiled components of cached deployments.

@@ -10,8 +10,8 @@ mod stream;
 use crate::auth::{Right, Tokens};
 use crate::context::RequestContext;
 use crate::error::RequestError;
-use crate::host_api::Invocation;
 use crate::host_api::log::Log;
+use crate::host_api::{Invocation, Stage};
 use crate::instance::pool::Pools;
 use crate::invoke::event;
 use crate::invoke::proxy::ProxyBody;
@@ -85,6 +85,7 @@ impl Pipeline {
         let limits = admission.function.grants.limits;
         let log: &Arc<Log> = log.insert(Arc::new(Log::new(limits.log_size)));
         let invocation = Invocation {
+            stage: Stage::Call,
             id: context.id,
             deadline: began + limits.timeout,
             depth: 0,

@@ -21,7 +21,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use timer::ConnectionTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -37,8 +37,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves until `stop` comes; then takes no new work, and returns when what runs has ended, or after the grace.
-    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    /// Serves until `stop` comes; then takes no new work, and returns when what runs has ended, or after the grace. Answers
+    /// when that ends.
+    pub async fn run(self, listener: TcpListener, stop: impl Future<Output = ()>) -> Instant {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
         let mut builder = http1::Builder::new();
@@ -64,9 +65,11 @@ impl Server {
         }
         drop(listener);
         tracing::info!("stopping: no new work is taken");
-        if tokio::time::timeout(limits::SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
+        let end = Instant::now() + limits::SHUTDOWN_GRACE;
+        if tokio::time::timeout_at(end.into(), graceful.shutdown()).await.is_err() {
             tracing::warn!("what still runs after {} s is ended", limits::SHUTDOWN_GRACE.as_secs());
         }
+        end
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {

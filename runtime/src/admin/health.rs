@@ -30,5 +30,20 @@ pub(super) async fn metrics(State(admin): Shared) -> impl IntoResponse {
     let (running, idle) = (f64::from(pipeline.gates.inside()), pipeline.pools.idle() as f64);
     metric(&mut text, "thimble_invocations_running", "gauge", "Invocations under way.", running);
     metric(&mut text, "thimble_instances_idle", "gauge", "Warm instances that wait for an invocation.", idle);
+    let (told, untold) = pipeline.pools.retirement().counts();
+    for (name, help, count) in [
+        (
+            "thimble_retirements_told_total",
+            "Instances that were told before they were retired, as they had asked for.",
+            told,
+        ),
+        (
+            "thimble_retirements_untold_total",
+            "Instances that asked for it and were not told, as too many were.",
+            untold,
+        ),
+    ] {
+        metric(&mut text, name, "counter", help, count as f64);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

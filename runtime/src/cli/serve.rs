@@ -190,9 +190,9 @@ async fn serve(settings: Settings, registries: Registries, workers: usize) -> an
         }
         admin.stop();
     };
-    server.run(listener, stopped).await;
+    let end = server.run(listener, stopped).await;
     sweeper.abort();
-    pipeline.pools.clear();
+    pipeline.pools.stop(end).await;
     registry.store.metadata.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -30,8 +30,7 @@ pub struct Image {
 pub(super) struct Delta {
     /// Bytes of linear memory.
     pub size: usize,
-    /// See [`Captured::number`].
-    pub number: u64,
+    pub carried: Carried,
     pub file: OwnedFd,
     pub content: Mapping,
     pub runs: Vec<Run>,
@@ -54,12 +53,20 @@ pub(super) struct Run {
 pub struct Captured {
     /// Bytes of linear memory.
     pub size: usize,
-    /// The last number that the host gave the guest for an operation: forks go on from there, so that a number that the
-    /// guest remembers never means something else.
-    pub number: u64,
+    pub carried: Carried,
     /// The pages that differ from the base, by their index, and their content.
     pub indices: Vec<u32>,
     pub pages: Vec<u8>,
+}
+
+/// What the host knows of the instance that an image was taken of, and of each fork of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Carried {
+    /// The last number that the host gave the guest for an operation: forks go on from there, so that a number that the
+    /// guest remembers never means something else.
+    pub number: u64,
+    /// Whether the guest wants to be told before it is retired.
+    pub retirement_hook: bool,
 }
 
 /// The stored bytes are no image.
@@ -73,9 +80,9 @@ pub enum ImageError {
     Stopping,
 }
 
-const MAGIC: [u8; 8] = *b"thimble1";
-/// Magic, size, number, count of pages.
-const HEADER: usize = 32;
+const MAGIC: [u8; 8] = *b"thimble2";
+/// Magic, size, number, whether there is a hook, count of pages.
+const HEADER: usize = 40;
 /// Mappings that one instance may need for its delta, twice as many with what lies between. The kernel's default for a
 /// process is 65,530.
 const MAX_MAPPED: usize = 8;
@@ -133,13 +140,13 @@ impl Image {
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&file, seals).map_err(io::Error::from)?;
         let content = Mapping::of(&file, length)?;
-        let delta = Delta { size: captured.size, number: captured.number, file: file.into(), content, runs };
+        let delta = Delta { size: captured.size, carried: captured.carried, file: file.into(), content, runs };
         Ok(Arc::new(Self { base, delta: Some(delta), free: ByCpu::default() }))
     }
 
-    /// See [`Captured::number`].
-    pub fn number(&self) -> u64 {
-        self.delta.as_ref().map_or(0, |delta| delta.number)
+    /// What forks start with besides the memory.
+    pub fn carried(&self) -> Carried {
+        self.delta.as_ref().map_or_else(Carried::default, |delta| delta.carried)
     }
 
     /// What it holds in memory besides its base, in bytes.
@@ -167,7 +174,8 @@ impl Captured {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER + self.indices.len() * 4 + self.pages.len());
         bytes.extend_from_slice(&MAGIC);
-        for number in [self.size as u64, self.number, self.indices.len() as u64] {
+        let Carried { number, retirement_hook } = self.carried;
+        for number in [self.size as u64, number, u64::from(retirement_hook), self.indices.len() as u64] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         for index in &self.indices {
@@ -186,17 +194,18 @@ impl Captured {
         if !bytes.starts_with(&MAGIC) {
             return Err(ImageError::Damaged);
         }
-        let (size, last, count) = (number(8)?, number(16)?, number(24)? as usize);
+        let (size, last, hook, count) = (number(8)?, number(16)?, number(24)?, number(32)? as usize);
         let pages_at = count.checked_mul(4).and_then(|length| length.checked_add(HEADER)).ok_or(ImageError::Damaged)?;
         let indices = bytes.get(HEADER..pages_at).ok_or(ImageError::Damaged)?;
         let indices: Vec<u32> =
             indices.chunks_exact(4).map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
         let pages = bytes[pages_at..].to_vec();
         let sorted = indices.is_sorted_by(|a, b| a < b);
-        if !sorted || size > MAX_SIZE as u64 || pages.len() != count * *PAGE {
+        if !sorted || hook > 1 || size > MAX_SIZE as u64 || pages.len() != count * *PAGE {
             return Err(ImageError::Damaged);
         }
-        Ok(Self { size: size as usize, number: last, indices, pages })
+        let carried = Carried { number: last, retirement_hook: hook == 1 };
+        Ok(Self { size: size as usize, carried, indices, pages })
     }
 }
 
@@ -224,13 +233,14 @@ mod tests {
 
     #[test]
     fn an_image_is_stored_and_read_again() {
-        let captured = Captured { size: 9 * *PAGE, number: 7, indices: vec![1, 8], pages: vec![5; 2 * *PAGE] };
+        let carried = Carried { number: 7, retirement_hook: true };
+        let captured = Captured { size: 9 * *PAGE, carried, indices: vec![1, 8], pages: vec![5; 2 * *PAGE] };
         let bytes = captured.encode();
         assert_eq!(Captured::decode(&bytes).unwrap(), captured);
-        for damaged in [&bytes[..0], &bytes[..31], &bytes[..40], &bytes[..bytes.len() - 1], &bytes[1..]] {
+        for damaged in [&bytes[..0], &bytes[..39], &bytes[..48], &bytes[..bytes.len() - 1], &bytes[1..]] {
             assert!(matches!(Captured::decode(damaged), Err(ImageError::Damaged)));
         }
-        let huge = Captured { size: *PAGE, number: 0, indices: vec![1], pages: vec![0; *PAGE] };
+        let huge = Captured { size: *PAGE, carried: Carried::default(), indices: vec![1], pages: vec![0; *PAGE] };
         let base = Base::open(File::from(rustix::fs::memfd_create("empty", MemfdFlags::CLOEXEC).unwrap())).unwrap();
         assert!(matches!(Image::new(base, &huge), Err(ImageError::Damaged)));
     }

@@ -9,7 +9,7 @@ mod slot;
 
 pub(super) use slot::Slot;
 
-use super::image::{Captured, Image};
+use super::image::{Captured, Carried, Image};
 use super::pages::{PAGE, written};
 use crate::limits;
 use std::cell::RefCell;
@@ -85,9 +85,9 @@ impl Placement {
     }
 
     /// What the guest has changed. The store is the proof that the guest does not run meanwhile.
-    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, number: u64) -> Result<Captured, TooLarge> {
+    pub fn capture<T>(&self, _store: &mut wasmtime::Store<T>, carried: Carried) -> Result<Captured, TooLarge> {
         let place = (*self.place()).expect("an instance has its memory for as long as its store is there");
-        let mut captured = Captured { size: place.size, number, indices: Vec::new(), pages: Vec::new() };
+        let mut captured = Captured { size: place.size, carried, indices: Vec::new(), pages: Vec::new() };
         let start = place.start.as_ptr() as usize;
         let mut rows = Vec::new();
         if !written(start, start + place.size, |from, to| rows.push((from, to))) {
@@ -263,7 +263,7 @@ mod tests {
         }
 
         fn capture(&mut self) -> Arc<Image> {
-            let captured = self.placement.capture(&mut self.store, 0).unwrap();
+            let captured = self.placement.capture(&mut self.store, Carried::default()).unwrap();
             Image::new(self.placement.image.base.clone(), &captured).unwrap()
         }
     }
@@ -391,9 +391,9 @@ mod tests {
         for (at, value) in [(5, 77), (2 * WASM_PAGE + 9, 88), (WASM_PAGE, 0)] {
             fork.call("put", &[at, value]).unwrap();
         }
-        let told = fork.placement.capture(&mut fork.store, 0).unwrap();
+        let told = fork.placement.capture(&mut fork.store, Carried::default()).unwrap();
         BLIND.set(true);
-        let compared = fork.placement.capture(&mut fork.store, 0).unwrap();
+        let compared = fork.placement.capture(&mut fork.store, Carried::default()).unwrap();
         let image = Image::new(blank.base.clone(), &compared).unwrap();
         for _ in 0..3 {
             let mut fork = Fork::of(&engine, &image);
@@ -413,10 +413,10 @@ mod tests {
         let most = limits::MAX_IMAGE.as_usize() as i32;
         fork.call("grow", &[most / WASM_PAGE]).unwrap();
         fork.call("fill", &[0, most]).unwrap();
-        let captured = fork.placement.capture(&mut fork.store, 0).unwrap();
+        let captured = fork.placement.capture(&mut fork.store, Carried::default()).unwrap();
         assert_eq!(captured.pages.len(), most as usize);
         fork.call("put", &[most, 1]).unwrap();
-        assert_eq!(fork.placement.capture(&mut fork.store, 0), Err(TooLarge));
+        assert_eq!(fork.placement.capture(&mut fork.store, Carried::default()), Err(TooLarge));
     }
 
     #[test]

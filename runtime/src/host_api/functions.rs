@@ -2,7 +2,7 @@
 
 use super::bindings::thimble::runtime::functions as wit;
 use super::reactor::{Completion, TooMany};
-use super::{Invocation, State};
+use super::{Invocation, Stage, State};
 use crate::limits;
 use futures_util::future::BoxFuture;
 
@@ -26,8 +26,11 @@ impl wit::Host for State {
     fn start(&mut self, name: String, arguments: String) -> wasmtime::Result<Result<u64, Failure>> {
         let invocation = self.running()?.clone();
         let Some(callee) = invocation.callee.clone() else {
-            let message = format!("`{name}` cannot be called while the top level of a function runs");
-            return Ok(Err(failure("not_while_loading", message)));
+            let (code, when) = match invocation.stage {
+                Stage::Retirement => ("not_while_retiring", "before an instance is retired"),
+                Stage::Load | Stage::Call => ("not_while_loading", "while the top level of a function runs"),
+            };
+            return Ok(Err(failure(code, format!("`{name}` cannot be called {when}"))));
         };
         if invocation.depth >= limits::MAX_CALL_DEPTH {
             let message = format!("functions call each other more than {} deep", limits::MAX_CALL_DEPTH);

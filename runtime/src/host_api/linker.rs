@@ -22,6 +22,7 @@ pub fn interpreter(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     own(&mut linker)?;
     api::crypto::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     api::compression::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    api::retirement::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

@@ -1,8 +1,8 @@
 //! The interface `secrets`: a workspace's secrets, read at the moment they are asked for, so that a rotated or removed
 //! one is gone from warm instances too.
 
-use super::State;
 use super::bindings::thimble::runtime::secrets as wit;
+use super::{Stage, State};
 use std::collections::BTreeMap;
 use std::sync::RwLock;
 
@@ -29,7 +29,7 @@ impl Secrets {
 
 impl wit::Host for State {
     fn get(&mut self, name: String) -> wasmtime::Result<Result<Option<String>, wit::Error>> {
-        if self.running()?.callee.is_none() {
+        if self.running()?.stage == Stage::Load {
             return Ok(Err(wit::Error::NotWhileLoading));
         }
         Ok(Ok(self.grants.shared.secrets.get(&name)))

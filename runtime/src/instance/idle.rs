@@ -24,17 +24,17 @@ impl Idle {
         Some(instance)
     }
 
-    /// Adds an instance; false where the pool is closed, and the instance is gone.
-    pub fn put(&self, mut instance: Instance) -> bool {
+    /// Adds an instance; hands it back where the pool is closed.
+    pub fn put(&self, mut instance: Instance) -> Result<(), Instance> {
         instance.idle_since = Instant::now();
         let mut list = self.waiting.own();
         // Under the lock: whoever closes the pool looks at the list after this.
         if self.is_closed() {
-            return false;
+            return Err(instance);
         }
         list.push(instance);
         self.count.fetch_add(1, Ordering::Relaxed);
-        true
+        Ok(())
     }
 
     pub fn len(&self) -> usize {
@@ -50,31 +50,30 @@ impl Idle {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Ends all instances, and those that come back later.
-    pub fn close(&self) {
+    /// Takes all instances, and none from here on. They are to be retired, as are those that come back later.
+    pub fn close(&self) -> Vec<Instance> {
         self.closed.store(true, Ordering::Release);
+        let mut ended = Vec::new();
         for mut list in self.waiting.lists() {
-            let ended = std::mem::take(&mut *list);
-            drop(list);
-            self.count.fetch_sub(ended.len(), Ordering::Relaxed);
+            ended.append(&mut list);
         }
+        self.count.fetch_sub(ended.len(), Ordering::Relaxed);
+        ended
     }
 
-    /// Ends instances that have waited too long, but leaves so many. Whether there were any.
-    pub fn end_stale(&self, older_than: Duration, leave: usize) -> bool {
+    /// Takes the instances that have waited too long, but leaves so many.
+    pub fn take_stale(&self, older_than: Duration, leave: usize) -> Vec<Instance> {
         let now = Instant::now();
         let mut surplus = self.len().saturating_sub(leave);
-        let mut any = false;
+        let mut ended = Vec::new();
         for mut list in self.waiting.lists() {
             // The oldest stand first: instances are taken from the end.
             let stale = |instance: &Instance| now.duration_since(instance.idle_since) > older_than;
             let count = list.iter().take(surplus).take_while(|instance| stale(instance)).count();
-            let ended: Vec<Instance> = list.drain(..count).collect();
-            drop(list);
-            surplus -= ended.len();
-            any |= !ended.is_empty();
-            self.count.fetch_sub(ended.len(), Ordering::Relaxed);
+            ended.extend(list.drain(..count));
+            surplus -= count;
+            self.count.fetch_sub(count, Ordering::Relaxed);
         }
-        any
+        ended
     }
 }

@@ -8,11 +8,12 @@
 
 use super::idle::Idle;
 use super::replace::{self, Used};
+use super::retirement::Retirement;
 use super::{Factory, Instance, StartError};
 use crate::deployment::document::Isolation;
 use crate::deployment::{Function, Program};
 use crate::engine::image::Image;
-use crate::host_api::Invocation;
+use crate::host_api::{Invocation, Stage};
 use crate::interpreters::Language;
 use crate::limits::{self, ByteSize};
 use moka::notification::RemovalCause;
@@ -21,7 +22,7 @@ use moka::sync::Cache;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OnceCell, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -51,6 +52,7 @@ pub struct Pools {
     provisioned: Mutex<HashMap<PoolKey, Arc<Function>>>,
     /// That one of them may lack some.
     lack: Notify,
+    retirement: Arc<Retirement>,
 }
 
 /// How much may stay warm.
@@ -98,25 +100,33 @@ const fn base_memory(language: Option<Language>) -> u64 {
 
 impl Pools {
     pub fn new(factory: Factory, bounds: Bounds) -> Arc<Self> {
+        let retirement = Arc::new(Retirement::new());
+        let ending = retirement.clone();
         let cache = Cache::builder()
             .max_capacity(CAPACITY)
             .weigher(move |_, pool: &Arc<Pool>| pool.weigh(&bounds))
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(bounds.idle_expiry)
-            .eviction_listener(|_, pool: Arc<Pool>, cause| {
+            .eviction_listener(move |_, pool: Arc<Pool>, cause| {
                 // A pool that is weighed anew replaces itself.
                 if cause != RemovalCause::Replaced {
-                    pool.idle.close();
+                    ending.retire_all(pool.idle.close());
                 }
             })
             .build_with_hasher(foldhash::fast::RandomState::default());
-        let slots = Arc::new(Semaphore::new(bounds.live as usize));
+        // An instance that is being retired keeps its place, and takes it from none.
+        let slots = Arc::new(Semaphore::new(bounds.live.saturating_add(limits::MAX_RETIREMENTS) as usize));
         let most_idle = bounds.instances;
-        Arc::new(Self { cache, factory, slots, most_idle, provisioned: Mutex::default(), lack: Notify::new() })
+        let (provisioned, lack) = (Mutex::default(), Notify::new());
+        Arc::new(Self { cache, factory, slots, most_idle, provisioned, lack, retirement })
     }
 
     pub fn factory(&self) -> &Factory {
         &self.factory
+    }
+
+    pub fn retirement(&self) -> &Arc<Retirement> {
+        &self.retirement
     }
 
     /// How many instances wait for an invocation now.
@@ -252,16 +262,25 @@ impl Pools {
         self.factory.engines.trim();
         self.factory.interpreters.trim();
         for (key, pool) in &self.cache {
-            if pool.drop_surplus() {
+            let surplus = pool.take_surplus();
+            if !surplus.is_empty() {
+                self.retirement.retire_all(surplus);
                 self.cache.insert(*key, pool);
             }
         }
     }
 
-    /// Ends all instances that are idle.
-    pub fn clear(&self) {
+    /// Retires all instances that are idle, and waits for those that are being told, until then at most.
+    pub async fn stop(&self, until: Instant) {
+        self.retirement.take_all();
+        // Those that were evicted and that the cache has not ended yet; then those that it holds.
+        self.cache.run_pending_tasks();
+        for (_, pool) in &self.cache {
+            self.retirement.retire_all(pool.idle.close());
+        }
         self.cache.invalidate_all();
         self.cache.run_pending_tasks();
+        self.retirement.ended(until).await;
     }
 }
 
@@ -291,13 +310,13 @@ impl Pool {
         u32::try_from(by_count.max(by_memory)).unwrap_or(u32::MAX)
     }
 
-    /// Drops instances that have waited too long, all but those that are to be ready. Whether there were any.
-    fn drop_surplus(&self) -> bool {
-        let dropped = self.idle.end_stale(limits::SURPLUS_EXPIRY, self.function.provisioned.max(1) as usize);
+    /// Takes the instances that have waited too long, all but those that are to be ready.
+    fn take_surplus(&self) -> Vec<Instance> {
+        let surplus = self.idle.take_stale(limits::SURPLUS_EXPIRY, self.function.provisioned.max(1) as usize);
         if let Some(Some(image)) = self.image.get() {
             image.trim();
         }
-        dropped
+        surplus
     }
 }
 
@@ -309,7 +328,7 @@ pub enum Made {
 
 /// The top level runs for all later invocations: it sees neither this one's secrets nor other functions.
 fn loading(invocation: &Invocation) -> Invocation {
-    Invocation { callee: None, output: None, ..invocation.clone() }
+    Invocation { stage: Stage::Load, callee: None, output: None, ..invocation.clone() }
 }
 
 impl Lease {
@@ -328,9 +347,13 @@ impl Lease {
                     // No fork comes in its place, and a load is nothing for a worker to do before it sleeps.
                     pools.lack.notify_one();
                 }
+                // One that is told goes on living, and its replacement takes a place of its own.
+                let instance = pools.retirement.retire(instance);
                 replace::later(Used { pools: pools.clone(), pool: pool.clone(), key: *key, instance });
             }
-            Isolation::Workspace if instance.served >= limits::MAX_INVOCATIONS_PER_INSTANCE => {}
+            Isolation::Workspace if instance.served >= limits::MAX_INVOCATIONS_PER_INSTANCE => {
+                drop(pools.retirement.retire(instance));
+            }
             Isolation::Workspace => match instance.store.data_mut().files_to_remove() {
                 None => self.keep(instance),
                 Some(folder) => {
@@ -352,7 +375,8 @@ impl Lease {
 impl Pools {
     /// Adds an instance to those that wait.
     pub(super) fn keep(&self, key: PoolKey, pool: &Arc<Pool>, instance: Instance) {
-        if !pool.idle.put(instance) {
+        if let Err(instance) = pool.idle.put(instance) {
+            drop(self.retirement.retire(instance));
             return;
         }
         if pool.idle.len() as u64 > pool.weighed.load(Ordering::Relaxed) {

@@ -9,12 +9,12 @@ use futures_util::FutureExt;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// An instance that has served, and whose it was.
+/// An instance that has served, and whose it was. None where it is being retired, with its place.
 pub(super) struct Used {
     pub pools: Arc<Pools>,
     pub pool: Arc<Pool>,
     pub key: PoolKey,
-    pub instance: Instance,
+    pub instance: Option<Instance>,
 }
 
 thread_local! {
@@ -39,11 +39,12 @@ impl Used {
     fn replace(self) {
         let Self { pools, pool, key, instance } = self;
         // Ends the instance and puts its image back; its place is kept.
-        let slot = instance.into_slot();
+        let slot = instance.map(Instance::into_slot);
         let Some(Some(image)) = pool.image.get() else { return };
         if pool.idle.is_closed() {
             return;
         }
+        let Ok(slot) = slot.map_or_else(|| pools.slot(), Ok) else { return };
         // Nothing of a fork waits for anything.
         match pools.factory().fork(&pool.function, image, slot).now_or_never() {
             Some(Ok(instance)) => pools.keep(key, &pool, instance),

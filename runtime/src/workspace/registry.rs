@@ -235,6 +235,7 @@ impl Registry {
                 cache: Cache::new(self.limits.cache_size, self.budget.clone()),
                 secrets,
                 labour: Arc::new(tokio::sync::Semaphore::new(limits::WORKSPACE_LABOUR)),
+                retiring: Arc::new(tokio::sync::Semaphore::new(limits::WORKSPACE_RETIREMENTS)),
             }),
             gate: Gate::new(self.limits.workspace_concurrency),
         };

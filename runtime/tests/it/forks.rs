@@ -347,7 +347,7 @@ fn an_image_that_was_damaged_is_made_anew() {
     for entry in std::fs::read_dir(home.data().join("blobs")).expect("a folder") {
         let path = entry.expect("an entry").path();
         let mut content = std::fs::read(&path).expect("a file");
-        if content.starts_with(b"thimble1") {
+        if content.starts_with(b"thimble2") {
             let last = content.len() - 1;
             content[last] ^= 1;
             std::fs::write(&path, content).expect("damage");

@@ -25,6 +25,7 @@ mod node;
 mod packages;
 mod prebuilt;
 mod python;
+mod retire;
 mod sdk;
 mod server;
 mod sockets;

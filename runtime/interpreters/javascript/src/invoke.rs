@@ -20,11 +20,30 @@ thread_local! {
 }
 
 pub fn invoke(entry: Option<&str>, event: String) -> Result<String, Failure> {
+    within(|| run(entry, event))
+}
+
+/// Tells the program that its instance ends. The listeners' promises are waited for; where one is no `async` function,
+/// whatever is under way is.
+pub fn retire() {
+    within(|| {
+        let told = natives::internal("retire").and_then(|retire| retire.call(&Value::UNDEFINED, &[]));
+        match told {
+            Ok(promise) if promise.is_object() => drop(tasks::settle(promise)),
+            Ok(_) => tasks::run_dry(),
+            Err(thrown) => tasks::report("Uncaught", &thrown),
+        }
+    });
+}
+
+/// What comes before and after each call of the program.
+#[inline]
+fn within<T>(call: impl FnOnce() -> T) -> T {
     instance::begin_invocation();
     forget_invocation();
     async_context::reset();
     tcp::resume();
-    let result = run(entry, event);
+    let result = call();
     tasks::drain();
     tasks::report_rejections();
     tasks::forget();

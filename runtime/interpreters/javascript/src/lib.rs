@@ -54,6 +54,11 @@ impl Guest for Interpreter {
         js::enter();
         invoke::invoke(entry.as_deref(), event)
     }
+
+    fn retire() {
+        js::enter();
+        invoke::retire();
+    }
 }
 
 bindings::export!(Interpreter with_types_in bindings);

@@ -6,12 +6,13 @@ use std::collections::VecDeque;
 use std::ptr::null_mut;
 
 use crate::async_context;
-use crate::bindings::thimble::runtime::log;
+use crate::bindings::thimble::runtime::{log, retirement};
 use crate::js::{self, Opaque, Thrown, Value, context, pending, sys};
 use crate::natives::{Arguments, Native};
 use crate::{failure, natives, reactor};
 
-pub const NATIVES: [(&str, Native); 3] = [("tick", tick), ("listen", listen), ("exit", exit)];
+pub const NATIVES: [(&str, Native); 4] =
+    [("tick", tick), ("listen", listen), ("exit", exit), ("notifyOfRetirement", notify_of_retirement)];
 
 thread_local! {
     static REJECTED: RefCell<Vec<(Value, Value)>> = const { RefCell::new(Vec::new()) };
@@ -40,6 +41,12 @@ fn listen(arguments: &Arguments) -> js::Result<Value> {
 
 fn exit(arguments: &Arguments) -> js::Result<Value> {
     EXITED.set(Some(arguments.value(0)));
+    Ok(Value::UNDEFINED)
+}
+
+/// Says whether the program is to be told before its instance ends.
+fn notify_of_retirement(arguments: &Arguments) -> js::Result<Value> {
+    retirement::notify(arguments.value(0).is_true());
     Ok(Value::UNDEFINED)
 }
 
@@ -92,6 +99,16 @@ pub fn settle(value: Value) -> Result<Value, Unsettled> {
     }
 }
 
+/// Runs until nothing is under way any more, or the program exits.
+pub fn run_dry() {
+    while EXITED.with_borrow(Option::is_none) {
+        if !run_job() && !tell_of_rejections() {
+            let Some(callback) = reactor::wait() else { return };
+            call(&callback);
+        }
+    }
+}
+
 /// What a promise has come to, if it has; no job runs for it.
 pub fn outcome_now(promise: &Value) -> Option<js::Result<Value>> {
     // SAFETY: the promise is alive.
@@ -127,10 +144,13 @@ fn call(callback: &Value) {
 
 fn uncaught(thrown: &Thrown) {
     // `process.exit` in a callback is no error of the callback.
-    let exits = EXITED.with_borrow(|exited| exited.as_ref().is_some_and(|error| error.raw() == thrown.0.raw()));
-    if !exits && !reported(&thrown.0) && !tell("uncaughtException", &thrown.0, &Value::UNDEFINED) {
+    if !exits_by(&thrown.0) && !reported(&thrown.0) && !tell("uncaughtException", &thrown.0, &Value::UNDEFINED) {
         report("Uncaught", thrown);
     }
+}
+
+fn exits_by(error: &Value) -> bool {
+    EXITED.with_borrow(|exited| exited.as_ref().is_some_and(|exit| exit.raw() == error.raw()))
 }
 
 /// Tells listeners of the global object, where there are some; false where nobody took the error.
@@ -179,7 +199,9 @@ pub fn report_rejections() {
     }
     let rejected = REJECTED.with_borrow_mut(std::mem::take);
     for (_, reason) in rejected {
-        report("Unhandled promise rejection:", &Thrown(reason));
+        if !exits_by(&reason) {
+            report("Unhandled promise rejection:", &Thrown(reason));
+        }
     }
 }
 

@@ -17,7 +17,7 @@ stdlib.import_all()
 # componentize-py would import the rest of it only after this, out of reach of what is done here with all that stays.
 stdlib.import_whole("wit_world")
 
-from . import console, event_loop, heap, http_client, immortal, instance, rehearsal, time_zones  # noqa: E402
+from . import console, event_loop, heap, http_client, immortal, instance, rehearsal, retirement, time_zones  # noqa: E402
 from .guest import Guest  # noqa: E402
 
 __all__ = ["Guest"]
@@ -26,6 +26,7 @@ console.install()
 event_loop.install()
 http_client.install()
 instance.install()
+retirement.install()
 time_zones.install()
 
 # A module that is not there is then missed without a look at any disk.

@@ -84,7 +84,7 @@ class EventLoop(base_events.BaseEventLoop):
         return future
 
     def add_signal_handler(self, sig, callback, *args):
-        raise NotImplementedError("a function gets no signals")
+        raise NotImplementedError("no loop runs when an instance ends: use signal.signal(signal.SIGTERM, …)")
 
     def remove_signal_handler(self, sig):
         return False

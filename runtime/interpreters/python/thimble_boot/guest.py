@@ -11,7 +11,7 @@ import thimble
 from componentize_py_types import Err
 from wit_world.exports.guest import FailureKind, Loaded
 
-from . import console, context, errors, event_loop, forms, functions, instance, waiting
+from . import console, context, errors, event_loop, forms, functions, instance, retirement, waiting
 from .result import NotJson, from_json, to_json
 
 _PROVIDED = {"thimble": thimble, "cache": thimble.cache, "functions": thimble.functions}
@@ -82,6 +82,13 @@ class Guest:
         finally:
             _end()
         raise Err(failure)
+
+    def retire(self):
+        context.begin()
+        try:
+            retirement.tell()
+        finally:
+            _end()
 
 
 def forget():

@@ -82,8 +82,33 @@ function listen() {
 }
 let capture = null;
 process.on("newListener", (event) => {
+  if (event === "SIGTERM" && process.listenerCount(event) === 0) tasks.notifyOfRetirement(true);
   if (event === "unhandledRejection" || event === "uncaughtException" || event === "uncaughtExceptionMonitor") listen();
 });
+
+process.on("removeListener", (event) => {
+  if (event === "SIGTERM" && process.listenerCount(event) === 0) tasks.notifyOfRetirement(false);
+});
+
+// The instance ends. One listener that throws does not keep the others from being told.
+host.retire = () => {
+  const returned = [];
+  for (const listener of process.rawListeners("SIGTERM")) {
+    let value;
+    try {
+      value = Reflect.apply(listener, process, ["SIGTERM", 15]);
+    } catch (error) {
+      if (error === exiting) return;
+      process.nextTick(() => { throw error; });
+    }
+    returned.push(value);
+  }
+  if (!returned.every((value) => typeof value?.then === "function")) return;
+  // Nobody handles a rejection, so it is reported as such.
+  return Promise.allSettled(returned).then((all) => {
+    for (const { status, reason } of all) if (status === "rejected") void Promise.reject(reason);
+  });
+};
 
 const warned = new Set();
 function emitWarning(warning, type, code) {
@@ -117,8 +142,9 @@ function emitWarning(warning, type, code) {
   });
 }
 
+let exiting;
 function exit(code = process.exitCode) {
-  const error = coded(Error, "ERR_PROCESS_EXIT", `process.exit(${code ?? ""}) was called: it ends this invocation without a result. Return from the handler instead`);
+  const error = exiting = coded(Error, "ERR_PROCESS_EXIT", `process.exit(${code ?? ""}) was called: it ends this invocation without a result. Return from the handler instead`);
   tasks.exit(error);
   throw error;
 }

@@ -275,6 +275,15 @@ function bitsFrom(secret, length) {
   return bytes;
 }
 
+const AGREEMENT = {
+  publicUsages: [],
+  privateUsages: DERIVE,
+  use: "enc",
+  operations: { deriveBits: "public" },
+  deriveBits: (algorithm, key, length) => bitsFrom(agree(algorithm, key), length),
+  types: { deriveBits: "private" },
+};
+
 // The key in `data`, where it is one of the curve.
 function importOfCurve(format, data, { publicUsages, privateUsages, usages, extractable, use, alg, kty, crv, point, fits }) {
   switch (format) {
@@ -328,14 +337,7 @@ ec("ECDSA", {
   verify: ({ hash }, key, data, signature) => native.ecVerify(curveOf(key.material), key.material.public, native.hashFinish(hostHash(hash), empty, data), signature),
   types: { sign: "private", verify: "public" },
 });
-ec("ECDH", {
-  publicUsages: [],
-  privateUsages: DERIVE,
-  use: "enc",
-  operations: { deriveBits: "public" },
-  deriveBits: (algorithm, key, length) => bitsFrom(agree(algorithm, key), length),
-  types: { deriveBits: "private" },
-});
+ec("ECDH", AGREEMENT);
 
 function okp(name, { publicUsages, privateUsages, use, operations, ...implementation }) {
   const kind = name.toLowerCase();
@@ -366,14 +368,7 @@ okp("Ed25519", {
   verify: (_, key, data, signature) => native.ecVerify(curveOf(key.material), key.material.public, data, signature),
   types: { sign: "private", verify: "public" },
 });
-okp("X25519", {
-  publicUsages: [],
-  privateUsages: DERIVE,
-  use: "enc",
-  operations: { deriveBits: "public" },
-  deriveBits: (algorithm, key, length) => bitsFrom(agree(algorithm, key), length),
-  types: { deriveBits: "private" },
-});
+okp("X25519", AGREEMENT);
 
 // --- Secrets ----------------------------------------------------------------------------------------------------------------
 
