@@ -18,6 +18,7 @@ pub mod linker;
 pub mod log;
 pub mod memory;
 pub mod output;
+pub mod programs;
 pub mod reactor;
 pub mod secrets;
 mod tcp;
@@ -55,6 +56,8 @@ pub struct Grants {
     pub mounts: Arc<[filesystem::Mount]>,
     /// Where invocations get their `/tmp`.
     pub tmp: Arc<filesystem::TmpRoot>,
+    /// Where the programs in its folders are found, ready to be started.
+    pub programs: Arc<programs::Library>,
 }
 
 /// What belongs to one invocation.
@@ -100,6 +103,7 @@ pub struct State {
     pub(crate) sockets: tcp::Sockets,
     pub(crate) labour: labour::Labour,
     pub(crate) compression: compression::Streams,
+    pub(crate) programs: programs::Programs,
 }
 
 impl State {
@@ -114,7 +118,18 @@ impl State {
             reactor: reactor::Reactor::default(),
             sockets: tcp::Sockets::default(),
             compression: compression::Streams::default(),
+            programs: programs::Programs::default(),
         }
+    }
+
+    /// That of a program, which shares what its caller may use.
+    fn of_program(caller: &mut Self, program: wasi::Program) -> Self {
+        let grants = caller.grants.clone();
+        let mut state = Self::new(grants.clone(), caller.turn.turns());
+        state.turn = caller.turn.of_program();
+        state.memory = memory::MemoryMeter::of_program(caller.memory.household());
+        state.wasi = wasi::Wasi::of_program(grants, program);
+        state
     }
 
     /// Gives a command its standard streams. To be called before the guest runs.
@@ -134,6 +149,7 @@ impl State {
         self.reactor.clear();
         self.sockets.close_interrupted();
         self.compression.clear();
+        self.programs.clear();
         self.turn.release();
         self.wasi.detach();
         self.memory.end(self.sockets.charged());
