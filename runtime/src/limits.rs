@@ -206,6 +206,8 @@ pub const PROGRAM_PIPE: usize = 64 * 1024;
 pub const CACHED_PROGRAMS: u64 = 256;
 /// Programs that one deploy compiles ahead of their first call, and their size together.
 pub const MAX_PREPARED_PROGRAMS: usize = 16;
+/// All that a deploy does about its programs.
+pub const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
 /// See [`MAX_PREPARED_PROGRAMS`].
 pub const PREPARED_PROGRAMS: ByteSize = ByteSize::mib(64);
 

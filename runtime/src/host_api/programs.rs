@@ -93,10 +93,10 @@ impl wit::Host for State {
         };
         let start =
             sandbox::Start { path, arguments, environment, directory, pipes: pipes.clone(), budget, invocation };
-        let asked = self.turn.asked().clone();
+        let desk = self.turn.desk().clone();
         let mut running = Box::pin(start.run(self));
         let running = poll_fn(move |context| {
-            if asked.is_set() {
+            if desk.is_asked() {
                 // Another program has used up the slice.
                 context.waker().wake_by_ref();
                 return Poll::Pending;

@@ -78,7 +78,7 @@ impl Reactor {
     }
 
     pub(super) fn start(&mut self, work: impl Future<Output = Completion> + Send + 'static) -> Result<u64, TooMany> {
-        if self.handles.len() + self.finished.len() >= limits::MAX_OPERATIONS {
+        if self.handles.len() + self.finished.len() + self.unheard.len() >= limits::MAX_OPERATIONS {
             return Err(TooMany);
         }
         let number = self.number();

@@ -24,20 +24,37 @@ pub struct Turns {
 #[derive(Debug)]
 pub struct Turn {
     turns: Turns,
-    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    desk: Arc<Desk>,
     slices: u32,
-    /// That a program of this instance wants a turn; of a program: of its caller's programs.
-    asked: Asked,
     of_program: bool,
 }
 
-/// Whether one of an instance's programs has used up its slice. The others then wait, too, until there is a turn.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Asked(Arc<AtomicBool>);
+/// What an instance and its programs have of turns together.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+    asked: AtomicBool,
+}
 
-impl Asked {
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+impl Desk {
+    /// Whether a program has used up its slice. The others then wait, too, until there is a turn.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Gives the turn back, and waits for the next one.
+    async fn next(&self, turns: &Arc<Semaphore>) {
+        // tokio polls a task that yields only after it has looked at sockets and timers. The turn is kept until
+        // then: given back before, it would wake the next guest at once, and requests would wait for all of them.
+        tokio::task::yield_now().await;
+        drop(self.take());
+        if let Ok(permit) = turns.clone().acquire_owned().await {
+            *self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(permit);
+        }
+    }
+
+    fn take(&self) -> Option<OwnedSemaphorePermit> {
+        self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
     }
 }
 
@@ -54,7 +71,7 @@ impl Turns {
     }
 
     pub(crate) fn turn(&self) -> Turn {
-        Turn { turns: self.clone(), held: Arc::default(), slices: 0, asked: Asked::default(), of_program: false }
+        Turn { turns: self.clone(), desk: Arc::default(), slices: 0, of_program: false }
     }
 }
 
@@ -66,11 +83,11 @@ impl Turn {
 
     /// That of a program of this instance, which computes in its caller's turns.
     pub(crate) fn of_program(&self) -> Self {
-        Self { asked: self.asked.clone(), of_program: true, ..self.turns.turn() }
+        Self { turns: self.turns.clone(), desk: self.desk.clone(), slices: 0, of_program: true }
     }
 
-    pub(crate) fn asked(&self) -> &Asked {
-        &self.asked
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
     }
 
     /// Waits for what the guest waits for, and takes turns for its programs meanwhile.
@@ -81,18 +98,18 @@ impl Turn {
         self.release();
         let mut work = pin!(work);
         loop {
-            let asked = &self.asked;
+            let desk = &self.desk;
             let step = poll_fn(|context| match work.as_mut().poll(context) {
                 Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-                Poll::Pending if asked.is_set() => Poll::Ready(None),
+                Poll::Pending if desk.is_asked() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
             if let Some(outcome) = step.await {
                 return outcome;
             }
             self.slices = self.slices.max(2);
-            next(&self.turns.guests, &self.held).await;
-            self.asked.0.store(false, Ordering::Relaxed);
+            self.desk.next(&self.turns.guests).await;
+            self.desk.asked.store(false, Ordering::Relaxed);
         }
     }
 
@@ -100,36 +117,21 @@ impl Turn {
     pub(crate) fn tick(&mut self) -> UpdateDeadline {
         self.slices = self.slices.saturating_add(1);
         if self.of_program {
-            self.asked.0.store(self.slices > 1, Ordering::Relaxed);
+            self.desk.asked.store(self.slices > 1, Ordering::Relaxed);
             return UpdateDeadline::Yield(1);
         }
         if self.slices == 1 {
             return UpdateDeadline::Yield(1);
         }
-        let (turns, held) = (self.turns.guests.clone(), self.held.clone());
-        UpdateDeadline::YieldCustom(1, Box::pin(async move { next(&turns, &held).await }))
+        let (turns, desk) = (self.turns.guests.clone(), self.desk.clone());
+        UpdateDeadline::YieldCustom(1, Box::pin(async move { desk.next(&turns).await }))
     }
 
     /// The guest waits for something, or is done: others may compute.
     pub(crate) fn release(&mut self) {
         if self.slices > 1 {
-            drop(take(&self.held));
+            drop(self.desk.take());
         }
         self.slices = 0;
     }
-}
-
-/// Gives a turn back, and waits for the next one.
-async fn next(turns: &Arc<Semaphore>, held: &Mutex<Option<OwnedSemaphorePermit>>) {
-    // tokio polls a task that yields only after it has looked at sockets and timers. The turn is kept until
-    // then: given back before, it would wake the next guest at once, and requests would wait for all of them.
-    tokio::task::yield_now().await;
-    drop(take(held));
-    if let Ok(permit) = turns.clone().acquire_owned().await {
-        *held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(permit);
-    }
-}
-
-fn take(held: &Mutex<Option<OwnedSemaphorePermit>>) -> Option<OwnedSemaphorePermit> {
-    held.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
 }

@@ -470,21 +470,47 @@ for (let n = 0; n < 500; n++) lengths += (await ended(spawn(box, ['a', 'b']))).a
     assert_eq!(workspace.result("f"), json!(1390 + 500 * 22));
 }
 
+/// A program in a loop must not have a turn on the CPU while its caller has another one.
 #[test]
 fn others_are_served_while_programs_compute() {
-    let busy = deploy(
-        "for (let n = 0; n < 8; n++) spawn(box, ['l']); await new Promise((done) => setTimeout(done, 30)); for (;;) ;",
-        &json!({ "timeout": 1500 }),
-    );
-    let canary = Workspace::new().javascript("f", "let n = 0; for (let i = 0; i < 2e6; i++) n += i; return n");
+    let code =
+        "for (let n = 0; n < 8; n++) spawn(box, ['l']); await new Promise((done) => setTimeout(done, 30)); for (;;) ;";
+    let busy = deploy(code, &json!({ "timeout": 6000 }));
+    let canary = Workspace::new().javascript("f", "let n = 0; for (let i = 0; i < 1e6; i++) n += i; return n");
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..4).map(|_| scope.spawn(|| busy.run("f", json!({})).status)).collect();
-        let began = Instant::now();
-        while running.iter().any(|one| !one.is_finished()) && began.elapsed() < Duration::from_secs(10) {
-            let one = Instant::now();
-            assert_eq!(canary.result("f"), json!(1_999_999_000_000_u64));
-            assert!(one.elapsed() < Duration::from_millis(1200), "{:?}", one.elapsed());
+        let mut served = 0;
+        while !running.iter().any(|one| one.is_finished()) {
+            assert_eq!(canary.result("f"), json!(499_999_500_000_u64));
+            served += 1;
         }
+        assert!(served > 3, "{served} calls");
         assert!(running.into_iter().all(|one| one.join().is_ok_and(|status| status == 504)));
     });
+}
+
+#[test]
+fn a_deploy_compiles_its_programs() {
+    // So much that no call could compile it within its time; and bytes that nothing has compiled before.
+    let functions: String = (0..900)
+        .map(|n| {
+            let lines = "(local.set $x (i32.add (i32.mul (local.get $x) (i32.const 31)) (i32.rotl (local.get $x) (i32.const 7))))";
+            format!("(func (export \"f{n}\") (param $x i32) (result i32) {} (local.get $x))", lines.repeat(40))
+        })
+        .collect();
+    let large = format!(
+        "(module (memory (export \"memory\") 1) (data (i32.const 0) \"{}\") (func (export \"_start\")) {functions})",
+        uuid::Uuid::now_v7()
+    );
+    let code = "return require('child_process').spawnSync('/var/task/large').status";
+    let put = |files: Value| {
+        let function = json!({ "code": code, "files": files, "timeout": 300 });
+        let began = Instant::now();
+        (Workspace::new().with(json!({ "functions": { "f": function } })), began.elapsed())
+    };
+    let (workspace, took) = put(json!({ "large": wasm(&large) }));
+    assert_eq!(workspace.result("f"), json!(0));
+    assert!(took > Duration::from_millis(300), "it is compiled in {took:?}, which shows nothing");
+    // Files that are no programs, and programs that are damaged, are no reason to refuse a deploy.
+    put(json!({ "large": wasm("(module)"), "x.wasm": base64(b"\0asm"), "y": base64(b"\0asm\x01\0\0\0\xff") }));
 }
