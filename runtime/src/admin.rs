@@ -5,6 +5,7 @@ mod files;
 mod functions;
 mod health;
 mod packages;
+mod programs;
 mod secrets;
 mod watch;
 

@@ -14,6 +14,7 @@ use crate::host_api::bindings::exports::thimble::runtime::guest;
 use crate::host_api::egress::Egress;
 use crate::host_api::egress::rules::{RuleError, Rules};
 use crate::host_api::filesystem::{Mount, TmpRoot};
+use crate::host_api::programs::Library;
 use crate::host_api::{Grants, Shared};
 use crate::interpreters::Language;
 use crate::limits::{Footprint, InvocationLimits, LimitError, ServerLimits};
@@ -118,6 +119,7 @@ pub enum AssembleError {
 pub struct Surroundings<'a> {
     pub limits: &'a ServerLimits,
     pub tmp: &'a Arc<TmpRoot>,
+    pub programs: &'a Arc<Library>,
     pub shared: &'a Arc<Shared>,
     /// Where the folders that functions read are.
     pub folders: &'a HashMap<Hash, PathBuf>,
@@ -152,6 +154,7 @@ impl Deployment {
                 shared: surroundings.shared.clone(),
                 mounts: mounts(stored, surroundings)?,
                 tmp: surroundings.tmp.clone(),
+                programs: surroundings.programs.clone(),
             });
             let code = code.get(&name).cloned().ok_or_else(|| AssembleError::MissingCode(name.clone()))?;
             let function = Function {

@@ -7,6 +7,7 @@
 pub mod artefacts;
 pub mod child;
 pub mod compiler;
+mod exit_codes;
 pub mod image;
 mod pages;
 pub mod slots;

@@ -18,6 +18,7 @@ pub mod linker;
 pub mod log;
 pub mod memory;
 pub mod output;
+pub mod programs;
 pub mod reactor;
 mod retirement;
 pub mod secrets;
@@ -59,6 +60,8 @@ pub struct Grants {
     pub mounts: Arc<[filesystem::Mount]>,
     /// Where invocations get their `/tmp`.
     pub tmp: Arc<filesystem::TmpRoot>,
+    /// Where the programs in its folders are found, ready to be started.
+    pub programs: Arc<programs::Library>,
 }
 
 /// What a guest is called for.
@@ -127,6 +130,7 @@ pub struct State {
     pub(crate) compression: compression::Streams,
     /// Whether the guest wants to be told before it is retired.
     pub(crate) retirement_hook: bool,
+    pub(crate) programs: programs::Programs,
 }
 
 impl State {
@@ -142,7 +146,18 @@ impl State {
             sockets: tcp::Sockets::default(),
             compression: compression::Streams::default(),
             retirement_hook: false,
+            programs: programs::Programs::default(),
         }
+    }
+
+    /// That of a program, which shares what its caller may use.
+    fn of_program(caller: &mut Self, program: wasi::Program) -> Self {
+        let grants = caller.grants.clone();
+        let mut state = Self::new(grants.clone(), caller.turn.turns());
+        state.turn = caller.turn.of_program();
+        state.memory = memory::MemoryMeter::of_program(caller.memory.household());
+        state.wasi = wasi::Wasi::of_program(grants, program);
+        state
     }
 
     /// Gives a command its standard streams. To be called before the guest runs.
@@ -162,6 +177,7 @@ impl State {
         self.reactor.clear();
         self.sockets.close_interrupted();
         self.compression.clear();
+        self.programs.clear();
         self.turn.release();
         self.wasi.detach();
         self.memory.end(self.sockets.charged());

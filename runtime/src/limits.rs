@@ -194,6 +194,23 @@ pub const COMPRESSION_INPUT: usize = 64 * 1024;
 /// Output of one call of `compression`.
 pub const COMPRESSION_OUTPUT: usize = 256 * 1024;
 
+/// Programs that one invocation runs at once: each is a sandbox, whose memory counts as the function's.
+pub const MAX_PROGRAMS: usize = 8;
+/// A program's file: as large as any file of a bundle may be.
+pub const MAX_PROGRAM_SIZE: ByteSize = MAX_BUNDLE_FILE;
+/// Arguments and environment of a program, as Linux bounds them.
+pub const MAX_PROGRAM_ARGUMENTS: usize = 2 << 20;
+/// What a program may write ahead of who reads it, as much as a pipe of Linux holds.
+pub const PROGRAM_PIPE: usize = 64 * 1024;
+/// Programs that are linked and ready to be started, over all workspaces. Their code is mapped from its files.
+pub const CACHED_PROGRAMS: u64 = 256;
+/// Programs that one deploy compiles ahead of their first call, and their size together.
+pub const MAX_PREPARED_PROGRAMS: usize = 16;
+/// All that a deploy does about its programs.
+pub const PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+/// See [`MAX_PREPARED_PROGRAMS`].
+pub const PREPARED_PROGRAMS: ByteSize = ByteSize::mib(64);
+
 /// Warm instances kept, over all workspaces (`FUNCTIONS_WORKERS_MAX_LRU`).
 pub const DEFAULT_WARM_INSTANCES: u32 = 500;
 /// How long an unused function keeps its instances (`INACTIVE_NODE_WORKER_DELETION_TIMEOUT`).

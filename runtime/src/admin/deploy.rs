@@ -70,6 +70,7 @@ impl Admin {
         // Packages are looked for in what is run, hence after the translation.
         self.translate(&mut document, before, &mut files).await?;
         let about_packages = self.install(&mut document, before, &mut files, progress).await?;
+        let about_programs = self.prepare_programs(&document, before).await?;
         progress.tell(Event::Loading { functions: document.functions.len() });
         let _turn = self.builds.acquire().await.map_err(|error| RequestError::internal(&error))?;
         let registry = &self.pipeline.registry;
@@ -108,7 +109,7 @@ impl Admin {
             self.retire(&replaced.deployment);
         }
         tracing::info!(%workspace, %version, functions = document.functions.len(), "deployed");
-        Ok(Deployed { version, warnings: [about_packages, built.warnings].concat() })
+        Ok(Deployed { version, warnings: [about_packages, about_programs, built.warnings].concat() })
     }
 
     /// Ends the warm instances of a deployment that serves no more.

@@ -3,9 +3,9 @@
 //! The time that Cranelift takes is not bounded by the size of its input, and a compiler is a large target: so the
 //! server never compiles a stranger's code itself. The child is this same program, started as `thimble compile`.
 
-use super::artefacts::{ArtefactError, Artefacts};
+use super::artefacts::{ArtefactError, ArtefactName, Artefacts};
 use super::child::{self, Bounds, ChildError};
-use super::{Engines, Metering, Origin, config};
+use super::{Engines, Metering, Origin, config, exit_codes};
 use crate::limits::{self, ByteSize};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -41,12 +41,25 @@ pub const SUBCOMMAND: &str = "compile";
 const EXIT_INVALID: i32 = 3;
 /// The child's exit code for compiled code.
 const EXIT_PRECOMPILED: i32 = 4;
+/// Of what is made of an upload before it is compiled: compiled code of another revision is not used.
+const REVISION: u32 = 2;
 /// No compiled component is larger: some 20 times the largest upload.
 const MAX_CODE: ByteSize = ByteSize::mib(1024);
 
 impl Compiler {
     pub fn new(artefacts: Artefacts) -> Self {
         Self { artefacts, turns: Arc::new(Semaphore::new(limits::CONCURRENT_COMPILATIONS)) }
+    }
+
+    /// The compiled form of WebAssembly with that hash, if it was compiled before. Blocks while it is read and checked.
+    pub fn compiled(
+        &self,
+        engines: &Engines,
+        wasm: &[u8; 32],
+        metering: Metering,
+    ) -> Result<Option<Component>, CompileError> {
+        let engine = engines.get(Origin::Uploads, metering);
+        Ok(self.artefacts.load(engine, &self.name(engine, wasm, metering))?)
     }
 
     /// The compiled form of an upload; from the cache where the same bytes were compiled before.
@@ -57,7 +70,7 @@ impl Compiler {
         metering: Metering,
     ) -> Result<Component, CompileError> {
         let engine = engines.get(Origin::Uploads, metering);
-        let name = self.artefacts.name(engine, (Origin::Uploads, metering), blake3::hash(wasm).as_bytes());
+        let name = self.name(engine, blake3::hash(wasm).as_bytes(), metering);
         if let Some(component) = self.artefacts.load(engine, &name)? {
             return Ok(component);
         }
@@ -71,6 +84,13 @@ impl Compiler {
         self.artefacts
             .load(engine, &name)?
             .ok_or_else(|| CompileError::Run(std::io::Error::other("compiled code vanished")))
+    }
+}
+
+impl Compiler {
+    fn name(&self, engine: &Engine, wasm: &[u8; 32], metering: Metering) -> ArtefactName {
+        let source = blake3::Hasher::new().update(&REVISION.to_le_bytes()).update(wasm).finalize();
+        self.artefacts.name(engine, (Origin::Uploads, metering), source.as_bytes())
     }
 }
 
@@ -129,7 +149,8 @@ fn component_of(upload: &[u8]) -> Result<Vec<u8>, String> {
         WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER as COMMAND, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER as REACTOR,
     };
     // A command; a module that was built against component interfaces alone; and one that uses preview 1 besides.
-    let command = encode(&wasm, Some(COMMAND));
+    let with_codes = exit_codes::told_whole(&wasm).and_then(|wasm| encode(&wasm, Some(COMMAND)).ok());
+    let command = with_codes.map_or_else(|| encode(&wasm, Some(COMMAND)), Ok);
     command.or_else(|error| encode(&wasm, None).or_else(|_| encode(&wasm, Some(REACTOR))).map_err(|_| error)).map_err(
         |error| {
             format!(

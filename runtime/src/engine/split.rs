@@ -62,7 +62,7 @@ impl Split {
 }
 
 /// Copies a binary section by section, but for those that `replace` says it has dealt with.
-fn rewrite(
+pub(super) fn rewrite(
     binary: &[u8],
     mut replace: impl FnMut(u8, &[u8], &mut Vec<u8>) -> Result<bool, SplitError>,
 ) -> Result<Vec<u8>, SplitError> {
@@ -72,7 +72,7 @@ fn rewrite(
         let mut reader = BinaryReader::new(&binary[at + 1..], 0);
         let length = reader.read_var_u32()? as usize;
         let start = at + 1 + reader.original_position();
-        let content = binary.get(start..start + length).ok_or(SplitError::Truncated)?;
+        let content = start.checked_add(length).and_then(|end| binary.get(start..end)).ok_or(SplitError::Truncated)?;
         if !replace(binary[at], content, &mut out)? {
             out.extend_from_slice(&binary[at..start + length]);
         }
@@ -81,13 +81,13 @@ fn rewrite(
     Ok(out)
 }
 
-fn section(id: u8, content: &[u8], out: &mut Vec<u8>) {
+pub(super) fn section(id: u8, content: &[u8], out: &mut Vec<u8>) {
     out.push(id);
     out.extend_from_slice(&leb128(content.len()));
     out.extend_from_slice(content);
 }
 
-fn leb128(mut number: usize) -> Vec<u8> {
+pub(super) fn leb128(mut number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number > 0x7f {
         bytes.push((number & 0x7f) as u8 | 0x80);

@@ -21,6 +21,25 @@ wasmtime::component::bindgen!({
     with: { "wasi": wasmtime_wasi::p2::bindings },
 });
 
+/// What only JavaScript imports besides the world above.
+pub mod programs {
+    wasmtime::component::bindgen!({
+        inline: "
+            package thimble:host;
+            world programs {
+                import thimble:runtime/programs@0.1.0;
+            }
+        ",
+        path: ["../wit/deps/io", "../wit/deps/clocks", "../wit/deps/random", "../wit/thimble"],
+        world: "thimble:host/programs",
+        imports: {
+            "thimble:runtime/programs.receive": async | trappable,
+            default: trappable,
+        },
+        with: { "thimble:runtime/reactor": super::thimble::runtime::reactor },
+    });
+}
+
 /// The world of uploaded components; its imports are the ones above.
 pub mod function {
     wasmtime::component::bindgen!({

@@ -3,6 +3,7 @@
 
 mod quota;
 mod wasi;
+pub(crate) mod working;
 
 pub(crate) use quota::Quota;
 pub(super) use wasi::link;
@@ -12,6 +13,9 @@ use cap_std::fs::Dir;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The name under which a program's working directory is opened for it: WASI knows no other way to have one.
+pub(crate) const WORKING: &str = ".";
 
 /// The folder in which all instances have theirs.
 #[derive(Debug)]

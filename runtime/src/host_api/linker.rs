@@ -2,7 +2,7 @@
 
 use super::State;
 use super::bindings::thimble::runtime as api;
-use super::{clocks, filesystem};
+use super::{clocks, filesystem, programs};
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::WasiView;
@@ -20,6 +20,7 @@ pub fn interpreter(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     api::tcp::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     api::output::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     own(&mut linker)?;
+    programs::link(&mut linker)?;
     api::crypto::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     api::compression::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     api::retirement::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
@@ -28,6 +29,13 @@ pub fn interpreter(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 
 /// For uploaded components: our interfaces, and of WASI 0.2 what an HTTP handler or a command needs. No sockets.
 pub fn uploads(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = program(engine)?;
+    own(&mut linker)?;
+    Ok(linker)
+}
+
+/// For programs that a function starts: of WASI 0.2 what a command needs. Our interfaces are their caller's.
+pub fn program(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
     let l = &mut linker;
@@ -47,7 +55,6 @@ pub fn uploads(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         |state| state.ctx().ctx.random(),
     )?;
     filesystem::link(l)?;
-    own(l)?;
     Ok(linker)
 }
 

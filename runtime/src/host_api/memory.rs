@@ -1,7 +1,10 @@
-//! The memory of one instance: linear memories, tables and the host's buffers for it, against one limit.
+//! The memory of one instance: linear memories, tables and the host's buffers for it, against one limit; and what an instance and
+//! the programs that it has started use together, against the same limit.
 
 use crate::engine::is_out_of_memory;
 use crate::limits::ByteSize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use wasmtime::ResourceLimiter;
 
 /// Refuses growth past the limit, and remembers that it did: a guest that ends badly afterwards ran out of memory.
@@ -13,6 +16,37 @@ pub struct MemoryMeter {
     host: usize,
     refused: bool,
     starved: bool,
+    sharing: Sharing,
+}
+
+/// With whom an instance shares its limit.
+#[derive(Debug, Default)]
+enum Sharing {
+    #[default]
+    Alone,
+    Caller(Arc<Household>),
+    Program(Arc<Household>),
+}
+
+/// What a caller and the programs that it has started use together. They never run at the same moment.
+#[derive(Debug)]
+pub(crate) struct Household {
+    limit: usize,
+    caller: AtomicUsize,
+    programs: AtomicUsize,
+}
+
+impl Household {
+    /// Takes memory for a program; false where there is no room.
+    pub(crate) fn take(&self, bytes: usize) -> bool {
+        let room = self.limit.saturating_sub(self.caller.load(Ordering::Relaxed));
+        let add = |used: usize| used.checked_add(bytes).filter(|total| *total <= room);
+        self.programs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
+        self.programs.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 /// What a table's element costs the host.
@@ -20,7 +54,24 @@ const TABLE_ELEMENT: usize = 16;
 
 impl MemoryMeter {
     pub fn new(limit: ByteSize) -> Self {
-        Self { limit: limit.as_usize(), linear: 0, tables: 0, host: 0, refused: false, starved: false }
+        let limit = limit.as_usize();
+        Self { limit, linear: 0, tables: 0, host: 0, refused: false, starved: false, sharing: Sharing::Alone }
+    }
+
+    /// That of a program, which shares its caller's limit.
+    pub(crate) fn of_program(household: Arc<Household>) -> Self {
+        Self { sharing: Sharing::Program(household.clone()), ..Self::new(ByteSize(household.limit as u64)) }
+    }
+
+    /// What this instance and its programs use together, from now on.
+    pub(crate) fn household(&mut self) -> Arc<Household> {
+        if let Sharing::Caller(household) = &self.sharing {
+            return household.clone();
+        }
+        let (caller, programs) = (AtomicUsize::new(self.used()), AtomicUsize::new(0));
+        let household = Arc::new(Household { limit: self.limit, caller, programs });
+        self.sharing = Sharing::Caller(household.clone());
+        household
     }
 
     /// Whether growth was refused since the invocation began.
@@ -50,30 +101,54 @@ impl MemoryMeter {
     /// The invocation is over; so much of the host's stays with the instance.
     pub(crate) fn end(&mut self, kept: usize) {
         self.host = kept;
+        self.sharing = Sharing::Alone;
     }
 
     /// Takes a buffer of the host into account; false where there is no room for it.
     pub(crate) fn charge(&mut self, bytes: usize) -> bool {
-        let fits = self.used().checked_add(bytes).is_some_and(|total| total <= self.limit);
+        let fits = self.take(bytes);
         if fits {
             self.host += bytes;
-        } else {
-            self.refused = true;
         }
         fits
     }
 
     pub(crate) fn release(&mut self, bytes: usize) {
-        self.host = self.host.saturating_sub(bytes);
+        let bytes = bytes.min(self.host);
+        self.host -= bytes;
+        match &self.sharing {
+            Sharing::Alone => {}
+            Sharing::Caller(household) => household.caller.store(self.used(), Ordering::Relaxed),
+            Sharing::Program(household) => household.give_back(bytes),
+        }
     }
 
     fn grow(&mut self, now: usize, by: usize) -> Option<usize> {
-        match self.used().checked_add(by) {
-            Some(total) if total <= self.limit => Some(now + by),
-            _ => {
-                self.refused = true;
-                None
+        self.take(by).then(|| now + by)
+    }
+
+    /// Whether there is room for so much more. It is the caller's to count what was taken.
+    fn take(&mut self, bytes: usize) -> bool {
+        let total = self.used().checked_add(bytes);
+        let fits = match &self.sharing {
+            Sharing::Alone => total.is_some_and(|total| total <= self.limit),
+            Sharing::Caller(household) => {
+                let others = household.programs.load(Ordering::Relaxed);
+                let total = total.filter(|total| total.saturating_add(others) <= self.limit);
+                household.caller.store(total.unwrap_or(self.used()), Ordering::Relaxed);
+                total.is_some()
             }
+            Sharing::Program(household) => household.take(bytes),
+        };
+        self.refused |= !fits;
+        fits
+    }
+}
+
+impl Drop for MemoryMeter {
+    fn drop(&mut self) {
+        if let Sharing::Program(household) = &self.sharing {
+            household.give_back(self.used());
         }
     }
 }
@@ -131,6 +206,21 @@ mod tests {
         meter.release(340);
         assert!(meter.memory_growing(500, 840, None).unwrap());
         assert!(!meter.memory_growing(840, usize::MAX, None).unwrap());
+    }
+
+    #[test]
+    fn a_caller_and_its_programs_share_one_limit() {
+        let mut caller = MemoryMeter::new(ByteSize(1000));
+        assert!(caller.memory_growing(0, 400, None).unwrap());
+        let household = caller.household();
+        let mut program = MemoryMeter::of_program(household.clone());
+        assert!(program.memory_growing(0, 500, None).unwrap() && caller.charge(100));
+        assert!(!program.charge(1) && !caller.charge(1) && !household.take(1));
+        caller.release(60);
+        assert!(household.take(50) && program.charge(10));
+        assert!(!caller.memory_growing(400, 401, None).unwrap());
+        drop(program);
+        assert!(caller.memory_growing(400, 910, None).unwrap());
     }
 
     #[test]

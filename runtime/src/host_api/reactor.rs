@@ -9,7 +9,7 @@ use crate::limits;
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::FuturesUnordered;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -17,6 +17,8 @@ use tokio::sync::Semaphore;
 /// What an operation came to.
 pub(crate) enum Completion {
     Timer,
+    /// A program has ended, or has written something; what, its number tells.
+    Program,
     Call(functions::Called),
     Response(http::Responded),
     Chunk(http::ChunkRead),
@@ -34,6 +36,8 @@ pub(crate) struct Reactor {
     pending: FuturesUnordered<Pending>,
     handles: HashMap<u64, AbortHandle>,
     finished: HashMap<u64, Completion>,
+    /// What finished while the guest waited for a program, in that order.
+    unheard: VecDeque<u64>,
     pub(super) http: http::Exchanges,
     pub(super) calls: u32,
 }
@@ -45,6 +49,7 @@ impl Default for Reactor {
             pending: FuturesUnordered::new(),
             handles: HashMap::new(),
             finished: HashMap::new(),
+            unheard: VecDeque::new(),
             http: http::Exchanges::default(),
             calls: 0,
         }
@@ -73,7 +78,7 @@ impl Reactor {
     }
 
     pub(super) fn start(&mut self, work: impl Future<Output = Completion> + Send + 'static) -> Result<u64, TooMany> {
-        if self.handles.len() + self.finished.len() >= limits::MAX_OPERATIONS {
+        if self.handles.len() + self.finished.len() + self.unheard.len() >= limits::MAX_OPERATIONS {
             return Err(TooMany);
         }
         let number = self.number();
@@ -90,11 +95,28 @@ impl Reactor {
     }
 
     async fn wait(&mut self) -> Option<u64> {
+        match self.unheard.pop_front() {
+            Some(number) => Some(number),
+            None => self.next().await,
+        }
+    }
+
+    /// Goes on with all operations until this one has finished. What else finishes is kept for [`Self::wait`]. Nothing is lost when
+    /// it is dropped before that.
+    pub(super) async fn settle(&mut self, number: u64) {
+        while self.handles.contains_key(&number) {
+            if let Some(finished) = self.next().await {
+                self.unheard.push_back(finished);
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Option<u64> {
         while !self.handles.is_empty() {
             // An aborted operation ends here without an outcome.
             let Some(Ok((number, completion))) = self.pending.next().await else { continue };
             self.handles.remove(&number);
-            if !matches!(completion, Completion::Timer) {
+            if !matches!(completion, Completion::Timer | Completion::Program) {
                 self.finished.insert(number, completion);
             }
             return Some(number);
@@ -102,8 +124,11 @@ impl Reactor {
         None
     }
 
-    fn cancel(&mut self, number: u64) {
+    pub(super) fn cancel(&mut self, number: u64) {
         self.finished.remove(&number);
+        if !self.unheard.is_empty() {
+            self.unheard.retain(|unheard| *unheard != number);
+        }
         if let Some(handle) = self.handles.remove(&number) {
             handle.abort();
         }
@@ -111,7 +136,8 @@ impl Reactor {
 
     /// Cancels everything. Numbers go on from where they are.
     pub(super) fn clear(&mut self) {
-        if !self.handles.is_empty() || !self.finished.is_empty() || self.http.in_use() || !self.pending.is_empty() {
+        let unasked = !self.finished.is_empty() || !self.unheard.is_empty();
+        if !self.handles.is_empty() || unasked || self.http.in_use() || !self.pending.is_empty() {
             *self = Self { last: self.last, ..Self::default() };
         }
         self.calls = 0;
@@ -136,12 +162,12 @@ impl wit::Host for State {
     }
 
     async fn wait(&mut self) -> wasmtime::Result<Option<u64>> {
-        self.turn.release();
-        Ok(self.reactor.wait().await)
+        Ok(self.turn.wait(self.reactor.wait()).await)
     }
 
     fn cancel(&mut self, operation: u64) -> wasmtime::Result<()> {
         self.reactor.cancel(operation);
+        self.programs.forget(operation);
         Ok(())
     }
 }

@@ -3,12 +3,15 @@
 //! Made at the first use: most JavaScript never asks, and pays nothing.
 
 use super::egress::{self, EgressError};
-use super::filesystem::{Quota, TmpDir};
+use super::filesystem::working::Working;
+use super::filesystem::{Quota, TmpDir, WORKING};
 use super::log::{Level, Log};
+use super::programs::pipes::{Input, Output, Pipes};
 use super::{Grants, State};
 use crate::limits;
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -24,7 +27,22 @@ pub(crate) struct Wasi {
     grants: Arc<Grants>,
     sink: Sink,
     stdio: Stdio,
+    program: Option<Box<Program>>,
+    /// How deep the working directory lies below `/tmp`.
+    working_depth: usize,
     made: Option<Box<Made>>,
+}
+
+/// What a program is started with, in the place of a function's environment and streams.
+pub(crate) struct Program {
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    /// The path of its working directory.
+    pub directory: String,
+    pub working: Option<Working>,
+    pub pipes: Arc<Pipes>,
+    /// Its caller's.
+    pub quota: Quota,
 }
 
 struct Made {
@@ -44,7 +62,20 @@ pub(crate) struct Stdio {
 
 impl Wasi {
     pub(crate) fn new(grants: Arc<Grants>) -> Self {
-        Self { grants, sink: Sink::default(), stdio: Stdio::default(), made: None }
+        let (sink, stdio) = (Sink::default(), Stdio::default());
+        Self { grants, sink, stdio, program: None, working_depth: 0, made: None }
+    }
+
+    pub(crate) fn of_program(grants: Arc<Grants>, program: Program) -> Self {
+        Self { program: Some(Box::new(program)), ..Self::new(grants) }
+    }
+
+    /// Where a program begins. To be called before it runs.
+    pub(crate) fn set_working(&mut self, working: Option<Working>) {
+        self.working_depth = working.as_ref().map_or(0, |working| working.depth);
+        if let Some(program) = &mut self.program {
+            program.working = working;
+        }
     }
 
     /// To be called before the guest runs for the first time.
@@ -71,10 +102,13 @@ impl Wasi {
     }
 
     fn made(&mut self) -> &mut Made {
-        let (grants, sink, stdio) = (&self.grants, &self.sink, &mut self.stdio);
+        let (grants, sink, stdio, program) = (&self.grants, &self.sink, &mut self.stdio, &mut self.program);
         self.made.get_or_insert_with(|| {
             let mut builder = WasiCtxBuilder::new();
-            let quota = Quota::new(&grants.tmp, grants.limits.tmp_size);
+            let quota = match program {
+                Some(program) => program.quota.clone(),
+                None => Quota::new(&grants.tmp, grants.limits.tmp_size),
+            };
             if let Some(folder) = quota.folder() {
                 // Without a folder there is no `/tmp`; the server's log says why.
                 if let Err(error) = builder.preopened_dir(folder.path(), "/tmp", FsPerms::ReadWrite) {
@@ -86,15 +120,18 @@ impl Wasi {
                     tracing::error!(%error, at = mount.at, "a folder of a function cannot be opened");
                 }
             }
-            builder
-                .envs(&grants.environment)
-                .args(&[grants.function.as_str()])
-                .stdout(Stream { level: Level::Info, sink: sink.clone(), capture: stdio.output.take() })
-                .stderr(Stream { level: Level::Error, sink: sink.clone(), capture: None })
-                .stdin(MemoryInputPipe::new(stdio.input.take().unwrap_or_default()))
-                .allow_tcp(false)
-                .allow_udp(false)
-                .max_random_size(1 << 20);
+            match program.take() {
+                Some(program) => program.furnish(&mut builder),
+                None => {
+                    builder
+                        .envs(&grants.environment)
+                        .args(&[grants.function.as_str()])
+                        .stdout(Stream { level: Level::Info, sink: sink.clone(), capture: stdio.output.take() })
+                        .stderr(Stream { level: Level::Error, sink: sink.clone(), capture: None })
+                        .stdin(MemoryInputPipe::new(stdio.input.take().unwrap_or_default()));
+                }
+            }
+            builder.allow_tcp(false).allow_udp(false).max_random_size(1 << 20);
             let mut table = ResourceTable::new();
             table.set_max_capacity(limits::MAX_HANDLES);
             Box::new(Made {
@@ -108,13 +145,39 @@ impl Wasi {
     }
 }
 
+impl Program {
+    fn furnish(self, builder: &mut WasiCtxBuilder) {
+        if let Some(working) = &self.working {
+            // wasmtime-wasi opens folders by path, and a link that the guest has made must not lead that astray: this path is
+            // that of a folder which is open already.
+            let path = format!("/proc/self/fd/{}", working.folder.as_raw_fd());
+            if let Err(error) = builder.preopened_dir(path, WORKING, working.perms) {
+                tracing::error!(%error, "the working directory of a program cannot be opened");
+            }
+        }
+        builder
+            .envs(&self.environment)
+            .args(&self.arguments)
+            .initial_cwd(&self.directory)
+            .stdin(Input(self.pipes.clone()))
+            .stdout(Output(self.pipes.clone(), 0))
+            .stderr(Output(self.pipes, 1));
+    }
+}
+
 impl State {
-    /// The WASI context with the quota that its files count against.
-    pub(crate) fn wasi_files(&mut self) -> (wasmtime_wasi::filesystem::WasiFilesystemCtxView<'_>, &mut Quota) {
+    /// The quota of the instance's files, for another one that shares them.
+    pub(crate) fn shared_quota(&mut self) -> Quota {
+        self.wasi.made().quota.clone()
+    }
+
+    /// The WASI context with the quota that its files count against, and how deep its working directory lies below `/tmp`.
+    pub(crate) fn wasi_files(&mut self) -> (wasmtime_wasi::filesystem::WasiFilesystemCtxView<'_>, &mut Quota, usize) {
+        let working_depth = self.wasi.working_depth;
         let made = self.wasi.made();
         let view =
             wasmtime_wasi::filesystem::WasiFilesystemCtxView { ctx: made.ctx.filesystem(), table: &mut made.table };
-        (view, &mut made.quota)
+        (view, &mut made.quota, working_depth)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::StoreError;
 use cap_std::fs::{Dir, OpenOptions};
 use std::collections::HashSet;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 /// BLAKE3 of a file's content.
@@ -104,6 +104,33 @@ impl Blobs {
         blocking(move || {
             let content = folder.read(hash.to_string()).map_err(|source| StoreError::Blob { hash, source })?;
             if Hash::of(&content) == hash { Ok(content) } else { Err(StoreError::Damaged { hash }) }
+        })
+        .await
+    }
+
+    /// Those whose content begins so.
+    pub async fn beginning_with<T: Send + 'static>(
+        &self,
+        magic: &'static [u8],
+        files: Vec<T>,
+        content: fn(&T) -> Hash,
+    ) -> Result<Vec<T>, StoreError> {
+        let folder = self.0.clone();
+        let begins = move |hash: Hash| {
+            let mut beginning = Vec::new();
+            let read = folder
+                .open(hash.to_string())
+                .and_then(|file| file.take(magic.len() as u64).read_to_end(&mut beginning));
+            read.map(|_| beginning == magic).map_err(|source| StoreError::Blob { hash, source })
+        };
+        blocking(move || {
+            let mut found = Vec::new();
+            for file in files {
+                if begins(content(&file))? {
+                    found.push(file);
+                }
+            }
+            Ok(found)
         })
         .await
     }

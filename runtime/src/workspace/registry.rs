@@ -12,6 +12,7 @@ use crate::engine::{Engines, Metering};
 use crate::host_api::Shared;
 use crate::host_api::cache::{Cache, CacheBudget};
 use crate::host_api::filesystem::TmpRoot;
+use crate::host_api::programs::Library;
 use crate::host_api::secrets::Secrets;
 use crate::limits::{self, ServerLimits};
 use crate::routing::Name;
@@ -28,6 +29,8 @@ pub struct Registry {
     pub store: Arc<Store>,
     pub engines: Arc<Engines>,
     pub compiler: Compiler,
+    /// The programs of all functions.
+    pub programs: Arc<Library>,
     pub limits: ServerLimits,
     tmp: Arc<TmpRoot>,
     /// The operator's folder of packages.
@@ -93,6 +96,7 @@ impl Registry {
             .build();
         Self {
             store,
+            programs: Arc::new(Library::new(engines.clone(), compiler.clone())),
             engines,
             compiler,
             budget: Arc::new(CacheBudget::new(limits.total_cache_size)),
@@ -184,6 +188,7 @@ impl Registry {
         let surroundings = Surroundings {
             limits: &self.limits,
             tmp: &self.tmp,
+            programs: &self.programs,
             shared: &lasting.shared,
             folders: &folders,
             shared_packages: self.shared_packages.as_deref(),

@@ -44,7 +44,8 @@ fn entry(tar: &mut tar::Builder<Vec<u8>>, name: &[u8], kind: EntryType, content:
     tar.append(&header, content).expect("an entry");
 }
 
-fn tar_of(entries: &[(&[u8], EntryType, &[u8])]) -> Vec<u8> {
+/// A tar with these entries, compressed.
+pub fn tar_of(entries: &[(&[u8], EntryType, &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, kind, content) in entries {
         entry(&mut tar, name, *kind, content);

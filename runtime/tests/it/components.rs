@@ -132,7 +132,7 @@ fn a_preview1_module_prints_its_result() {
     let lines = workspace.run("lines", json!({})).expect(200);
     assert_eq!((lines.logs(), lines.result()), (vec!["info first".into(), "info second".into()], json!([1])));
     assert_eq!(workspace.result("text"), "plain text");
-    let error = workspace.run("fails", json!({})).fails(500, "function_error", "exit code");
+    let error = workspace.run("fails", json!({})).fails(500, "function_error", "exit code 3");
     assert_eq!(error.logs, ["info what went wrong"]);
 }
 

@@ -24,6 +24,7 @@ mod modules;
 mod node;
 mod packages;
 mod prebuilt;
+mod programs;
 mod python;
 mod retire;
 mod sdk;

@@ -604,7 +604,7 @@ const attempts = {
 try { await attempts[event.what]() } catch (error) { return [error.code, error.message] }";
     let workspace = Workspace::new().javascript("f", attempt);
     for (what, instead) in [
-        ("exec", "upload the program as WebAssembly"),
+        ("exec", "start a WebAssembly program that was deployed with the function"),
         ("listen", "export default { fetch(request)"),
         ("udp", "there is no UDP"),
         ("worker", "call another function"),

@@ -8,6 +8,7 @@ pub mod files;
 mod multipart;
 mod network;
 pub mod output;
+mod programs;
 mod script;
 pub mod tcp;
 mod text;
@@ -85,6 +86,7 @@ fn natives_of(arguments: &Arguments) -> Result<Value> {
         "compression" => &compression::NATIVES,
         "crypto" => &crypto::NATIVES,
         "files" => &files::NATIVES,
+        "programs" => &programs::NATIVES,
         "tasks" => &tasks::NATIVES,
         "tcp" => &tcp::NATIVES,
         name => return Err(Thrown::new("TypeError", &format!("there are no natives '{name}'"))),

@@ -15,12 +15,21 @@ use std::sync::{Arc, Mutex, Weak};
 /// Folders inside folders, so that removing them needs no deep stack.
 const MAX_DEPTH: usize = 64;
 
-/// The quota of one instance's `/tmp`.
-#[derive(Clone)]
+/// The quota of one `/tmp`: an instance's, and that of the programs which it starts.
 pub(crate) struct Quota {
     folder: Option<Arc<TmpDir>>,
     limit: u64,
     usage: Arc<Mutex<Usage>>,
+    /// How deep the open folders lie, by the number of their descriptor in this instance.
+    depths: HashMap<u32, usize>,
+}
+
+/// For something else that writes there: the same folder and the same count, and no folder open.
+impl Clone for Quota {
+    fn clone(&self) -> Self {
+        let (folder, usage) = (self.folder.clone(), self.usage.clone());
+        Self { folder, limit: self.limit, usage, depths: HashMap::new() }
+    }
 }
 
 #[derive(Default)]
@@ -32,8 +41,6 @@ struct Usage {
     /// Whether something was removed since the last count: only then can a count find more room.
     freed: bool,
     open: Vec<Weak<File>>,
-    /// How deep the open folders lie, by the number of their descriptor.
-    depths: HashMap<u32, usize>,
 }
 
 /// What a change needs.
@@ -47,7 +54,7 @@ impl Quota {
     /// A folder of its own below `root`; none where it cannot be made, and the server's log says why.
     pub(crate) fn new(root: &Arc<TmpRoot>, limit: ByteSize) -> Self {
         let folder = root.make().map_err(|error| tracing::error!(%error, "no folder for /tmp can be made")).ok();
-        Self { folder: folder.map(Arc::new), limit: limit.0, usage: Arc::default() }
+        Self { folder: folder.map(Arc::new), limit: limit.0, usage: Arc::default(), depths: HashMap::new() }
     }
 
     pub(crate) fn folder(&self) -> Option<&TmpDir> {
@@ -138,16 +145,16 @@ impl Quota {
     /// How deep a path below an open folder lies; none where that is too deep.
     pub(crate) fn depth(&self, folder: u32, path: &str) -> Option<usize> {
         let below = path.split('/').filter(|part| !matches!(*part, "" | ".")).count();
-        let depth = self.usage().depths.get(&folder).copied().unwrap_or(0) + below;
+        let depth = self.depths.get(&folder).copied().unwrap_or(0) + below;
         (depth <= MAX_DEPTH).then_some(depth)
     }
 
-    pub(crate) fn opened_folder(&self, folder: u32, depth: usize) {
-        self.usage().depths.insert(folder, depth);
+    pub(crate) fn opened_folder(&mut self, folder: u32, depth: usize) {
+        self.depths.insert(folder, depth);
     }
 
-    pub(crate) fn closed(&self, descriptor: u32) {
-        self.usage().depths.remove(&descriptor);
+    pub(crate) fn closed(&mut self, descriptor: u32) {
+        self.depths.remove(&descriptor);
     }
 
     fn usage(&self) -> std::sync::MutexGuard<'_, Usage> {

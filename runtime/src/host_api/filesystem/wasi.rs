@@ -2,6 +2,7 @@
 //! wasmtime-wasi, which keeps every path inside the folder. In the folders that are only read, what would change something is
 //! refused here, with the error that a read-only disk has.
 
+use super::WORKING;
 use super::quota::{Need, Quota, growth};
 use crate::host_api::State;
 use bytes::Bytes;
@@ -25,13 +26,14 @@ impl HasData for HasFiles {
 struct Files<'a> {
     inner: WasiFilesystemCtxView<'a>,
     quota: &'a mut Quota,
+    working_depth: usize,
 }
 
 /// Offers `wasi:filesystem`.
 pub(in crate::host_api) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     fn files(state: &mut State) -> Files<'_> {
-        let (inner, quota) = state.wasi_files();
-        Files { inner, quota }
+        let (inner, quota, working_depth) = state.wasi_files();
+        Files { inner, quota, working_depth }
     }
     types::add_to_linker::<State, HasFiles>(linker, files)?;
     preopens::add_to_linker::<State, HasFiles>(linker, files)
@@ -99,7 +101,12 @@ impl Files<'_> {
 
 impl preopens::Host for Files<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
-        preopens::Host::get_directories(&mut self.inner)
+        let folders = preopens::Host::get_directories(&mut self.inner)?;
+        // The working directory of a program lies somewhere below `/tmp`.
+        for (fd, _) in folders.iter().filter(|(_, at)| at == WORKING) {
+            self.quota.opened_folder(fd.rep(), self.working_depth);
+        }
+        Ok(folders)
     }
 }
 
