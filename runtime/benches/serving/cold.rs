@@ -96,14 +96,15 @@ pub async fn first_calls(tools: &Path) {
 /// First calls after a restart of functions whose top level takes long, beside one whose top level does not.
 async fn slow_top_levels(tools: &Path) {
     let functions = [
-        ("at once", "javascript", "export default () => 7"),
+        ("javascript, at once", "javascript", "export default () => 7"),
         (
-            "javascript",
+            "javascript, 2 s",
             "javascript",
             "const until = Date.now() + 2000; while (Date.now() < until); export default () => 7",
         ),
+        ("python, at once", "python", "def handler(event): return 7"),
         (
-            "python",
+            "python, 2 s",
             "python",
             "import time\nuntil = time.time() + 2\nwhile time.time() < until: pass\ndef handler(event): return 7",
         ),
