@@ -22,4 +22,5 @@ pub mod record;
 pub mod routing;
 pub mod server;
 pub mod store;
+pub mod task;
 pub mod workspace;

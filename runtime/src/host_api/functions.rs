@@ -4,6 +4,7 @@ use super::bindings::thimble::runtime::functions as wit;
 use super::reactor::{Completion, TooMany};
 use super::{Invocation, Stage, State};
 use crate::limits;
+use crate::task::Owned;
 use futures_util::future::BoxFuture;
 
 pub use wit::Failure;
@@ -41,8 +42,14 @@ impl wit::Host for State {
             return Ok(Err(failure("too_many_calls", message)));
         }
         self.reactor.calls += 1;
-        let call = callee.call(name, arguments, invocation);
-        let started = self.reactor.start(async move { Completion::Call(call.await) });
+        // A task of its own: a caller that computes polls nothing, and what was called would keep the turns that it has queued for,
+        // here and at other doors, without using them.
+        let call = Owned::spawn(callee.call(name, arguments, invocation));
+        let started = self.reactor.start(async move {
+            let called =
+                call.await.unwrap_or_else(|gone| Err(failure("internal", format!("the call was ended: {gone}"))));
+            Completion::Call(called)
+        });
         Ok(started.map_err(|TooMany| failure("too_many_operations", "too many operations are under way")))
     }
 

@@ -9,6 +9,7 @@ use crate::host_api::Invocation;
 use crate::instance::StartError;
 use crate::instance::failure::{Failure, FailureKind};
 use crate::instance::pool::Pools;
+use crate::task::Owned;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::{Error, WasiHttpView};
@@ -27,20 +27,9 @@ use wasmtime_wasi_http::{Error, WasiHttpView};
 pub struct ProxyBody {
     inner: HyperOutgoingBody,
     /// None once the body has ended: what the component does afterwards is not the client's.
-    guest: Option<AbortOnDrop>,
+    guest: Option<Owned<Option<StartError>>>,
     /// Whether the component has failed: then the end of its body is not one that it meant.
     broken: Arc<AtomicBool>,
-}
-
-/// A task that ends with its handle, unless it is let go.
-struct AbortOnDrop(Option<JoinHandle<Option<StartError>>>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
-    }
 }
 
 /// Runs a component on a request until its answer's head is there. `guard` is kept until the component has ended.
@@ -58,11 +47,8 @@ pub async fn call(
     let mut store = pools.factory().upload_store(&function, &upload)?;
     let broken = Arc::new(AtomicBool::new(false));
     let breaks = broken.clone();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the component outlives its answer's head; the answer's body owns it"
-    )]
-    let task = tokio::spawn(async move {
+    // The component outlives its answer's head; the answer's body owns it.
+    let mut guest = Owned::spawn(async move {
         let _held = (slot, guard);
         let UploadKind::Http(pre) = &upload.kind else {
             return Some(StartError::Host(wasmtime::Error::msg("this component is no HTTP handler")));
@@ -85,20 +71,16 @@ pub async fn call(
         breaks.store(failure.is_some(), Ordering::Release);
         failure
     });
-    let mut guest = AbortOnDrop(Some(task));
     let answered = receiver.await;
     let failed = |message: String| Ok(Err(Failure::new(FailureKind::Thrown, message)));
     match answered {
         Ok(Ok(response)) => Ok(Ok(response.map(|inner| ProxyBody { inner, guest: Some(guest), broken }))),
         Ok(Err(code)) => failed(format!("the component answered with an error: {code}")),
         // The guest is gone without an answer: its end says why.
-        Err(_) => match guest.0.as_mut() {
-            None => failed("the component was ended".into()),
-            Some(task) => match task.await {
-                Ok(Some(error)) => error.outcome(),
-                Ok(None) => failed("the component ended without an answer".into()),
-                Err(_) => failed("the component was ended".into()),
-            },
+        Err(_) => match (&mut guest).await {
+            Ok(Some(error)) => error.outcome(),
+            Ok(None) => failed("the component ended without an answer".into()),
+            Err(_) => failed("the component was ended".into()),
         },
     }
 }
@@ -131,9 +113,8 @@ impl Body for ProxyBody {
 impl ProxyBody {
     /// Lets the component go on by itself, until its deadline.
     fn detach(&mut self) {
-        if let Some(mut guest) = self.guest.take() {
-            // Dropping a bare handle detaches its task.
-            drop(guest.0.take());
+        if let Some(guest) = self.guest.take() {
+            guest.let_go();
         }
     }
 }

@@ -218,3 +218,27 @@ fn secrets_are_for_the_functions_of_their_workspace_only() {
     let workspace = Workspace { client: &server.client, name };
     assert_eq!(workspace.result("js"), CANARY);
 }
+
+/// What a function calls and does not wait for must not have turns on the CPU that it does not use.
+#[test]
+fn others_are_served_while_nobody_waits_for_what_was_called() {
+    let busy = Workspace::new().with(json!({ "functions": {
+        "caller": {
+            "code": "called(); called(); const until = Date.now() + 30; while (Date.now() < until);
+                     await new Promise((done) => setTimeout(done, 5)); for (;;);",
+            "timeout": 6000,
+        },
+        "called": { "code": "for (;;);" },
+    }}));
+    let canary = Workspace::new().javascript("f", "let n = 0; for (let i = 0; i < 1e6; i++) n += i; return n");
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..4).map(|_| scope.spawn(|| busy.run("caller", json!({})).status)).collect();
+        let mut served = 0;
+        while !running.iter().any(|one| one.is_finished()) {
+            assert_eq!(canary.result("f"), json!(499_999_500_000_u64));
+            served += 1;
+        }
+        assert!(served > 3, "{served} calls");
+        assert!(running.into_iter().all(|one| one.join().is_ok_and(|status| status == 504)));
+    });
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// From top to bottom: a module imports only from those below it. DESIGN's order, with what it leaves open filled in:
 /// `error` stands above all the stages whose errors it knows.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "cli",
     "server",
     "admin",
@@ -26,6 +26,7 @@ const ORDER: [&str; 21] = [
     "routing",
     "limits",
     "cpu",
+    "task",
 ];
 
 /// Names that say nothing about what is inside.

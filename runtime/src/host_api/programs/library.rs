@@ -10,10 +10,12 @@ use crate::host_api::State;
 use crate::host_api::filesystem::{Mount, working};
 use crate::host_api::linker;
 use crate::limits;
+use crate::task::Owned;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use wasmtime::component::{Component, Linker};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
@@ -74,11 +76,15 @@ impl Library {
         if let Some(program) = self.ready.get(&key).await {
             return Ok(program);
         }
-        let made = self.ready.try_get_with(key, self.make(mount.clone(), below.to_string(), metering)).await;
+        // Others wait for it, too, so it goes on even when this caller computes and polls nothing.
+        let (library, mount) = (self.clone(), mount.clone());
+        let made =
+            async { Owned::spawn(library.make(mount, below.to_string(), metering)).await.unwrap_or_else(stopped) };
+        let made = self.ready.try_get_with(key, made).await;
         made.map_err(|failure: Arc<Failure>| Failure::clone(&failure))
     }
 
-    async fn make(self: &Arc<Self>, mount: Mount, below: String, metering: Metering) -> Result<Program, Failure> {
+    async fn make(self: Arc<Self>, mount: Mount, below: String, metering: Metering) -> Result<Program, Failure> {
         let (library, at) = (self.clone(), (mount.clone(), below.clone()));
         let found = blocking(move || {
             let hash = hash(&at.0, &at.1)?;
@@ -134,8 +140,11 @@ impl Library {
 
 /// Does what blocks on a thread that may.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
-    let stopping = |_| Err(failure(FailureCode::Other, "the server is stopping"));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(stopping)
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(stopped)
+}
+
+fn stopped<T>(_: JoinError) -> Result<T, Failure> {
+    Err(failure(FailureCode::Other, "the server is stopping"))
 }
 
 /// Opens a file that begins as WebAssembly does; behind its first bytes.
