@@ -16,7 +16,7 @@ mod server;
 
 use ::http::{Request, Response};
 use bytes::Bytes;
-use client::{RUNTIME, Workspace};
+use client::{Workspace, listen};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -28,7 +28,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::net::TcpListener;
 
 /// What is run of the suite.
 const FOLDERS: [&str; 13] = [
@@ -351,24 +350,16 @@ fn outcome(answer: &Value) -> Outcome {
 
 /// Serves the suite's files, for the tests that fetch some. Answers the port.
 fn serve(roots: Vec<PathBuf>) -> u16 {
-    RUNTIME.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-        let port = listener.local_addr().expect("an address").port();
-        RUNTIME.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let roots = roots.clone();
-                let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                    let found = read(&roots, request.uri().path());
-                    async move {
-                        let status = if found.is_some() { 200 } else { 404 };
-                        let body = Full::new(Bytes::from(found.unwrap_or_default()));
-                        Ok::<_, Infallible>(Response::builder().status(status).body(body).expect("a plain answer"))
-                    }
-                });
-                RUNTIME
-                    .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    listen(move |stream| {
+        let roots = roots.clone();
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let found = read(&roots, request.uri().path());
+            async move {
+                let status = if found.is_some() { 200 } else { 404 };
+                let body = Full::new(Bytes::from(found.unwrap_or_default()));
+                Ok::<_, Infallible>(Response::builder().status(status).body(body).expect("a plain answer"))
             }
         });
-        port
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service)
     })
 }

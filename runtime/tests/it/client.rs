@@ -12,11 +12,35 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 
 /// What the clients (and the tests' own servers) run on.
 pub static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("threads for clients")
 });
+
+/// Serves each connection to a free port of loopback. Answers the port.
+pub fn listen<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> u16
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    RUNTIME.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let port = listener.local_addr().expect("an address").port();
+        RUNTIME.spawn(accept(listener, serve));
+        port
+    })
+}
+
+/// Serves each connection of a listener.
+pub async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    while let Ok((stream, _)) = listener.accept().await {
+        RUNTIME.spawn(serve(stream));
+    }
+}
 
 /// No answer takes longer: a test that waits for ever says nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -260,6 +284,22 @@ impl<'a> Workspace<'a> {
     #[track_caller]
     pub fn run(&self, function: &str, parameters: Value) -> Answer {
         self.client.post(&self.path(&format!("/run/{function}")), &json!({ "parameters": parameters }))
+    }
+
+    /// Calls a function four times at once that computes until its deadline. A stranger's short call is served meanwhile.
+    #[track_caller]
+    pub fn lets_others_be_served(&self, function: &str) {
+        let canary = Workspace::new().javascript("f", "let n = 0; for (let i = 0; i < 1e6; i++) n += i; return n");
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..4).map(|_| scope.spawn(|| self.run(function, json!({})).status)).collect();
+            let mut served = 0;
+            while !running.iter().any(|one| one.is_finished()) {
+                assert_eq!(canary.result("f"), json!(499_999_500_000_u64));
+                served += 1;
+            }
+            assert!(served > 3, "{served} calls");
+            assert!(running.into_iter().all(|one| one.join().is_ok_and(|status| status == 504)));
+        });
     }
 
     /// Runs without parameters and answers the result.

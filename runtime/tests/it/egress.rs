@@ -1,6 +1,6 @@
 //! Outgoing HTTP: nothing without a rule, nothing private that is not named, every hop checked; many at once.
 
-use crate::client::{RUNTIME, Workspace};
+use crate::client::{RUNTIME, Workspace, accept};
 use crate::components::{MEMORY, PROXY};
 use ::http::{Request, Response, header};
 use bytes::Bytes;
@@ -33,18 +33,14 @@ impl Upstream {
             listeners.extend(TcpListener::bind(("::1", port)).await);
             for listener in listeners {
                 let hits = hits.clone();
-                RUNTIME.spawn(async move {
-                    while let Ok((stream, _)) = listener.accept().await {
-                        let hits = hits.clone();
-                        let service = service_fn(move |request| {
-                            hits.fetch_add(1, Ordering::Relaxed);
-                            answer(request, port)
-                        });
-                        RUNTIME.spawn(
-                            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-                        );
-                    }
-                });
+                RUNTIME.spawn(accept(listener, move |stream| {
+                    let hits = hits.clone();
+                    let service = service_fn(move |request| {
+                        hits.fetch_add(1, Ordering::Relaxed);
+                        answer(request, port)
+                    });
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service)
+                }));
             }
             port
         });

@@ -1,6 +1,6 @@
 //! npm packages at deploy: found in sources, resolved, checked, kept, mounted; against a registry of the tests' own.
 
-use crate::client::{Answer, RUNTIME, Workspace};
+use crate::client::{Answer, RUNTIME, Workspace, accept};
 use crate::server::{Home, Server, Setup};
 use ::http::{Method, Request, Response, header};
 use base64::Engine as _;
@@ -44,18 +44,14 @@ impl Registry {
         let url = format!("http://{}", listener.local_addr().expect("it listens"));
         let registry = Self { url, state: Arc::default() };
         let serving = registry.clone();
-        RUNTIME.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let registry = serving.clone();
-                let service = service_fn(move |request| {
-                    let registry = registry.clone();
-                    async move { registry.answer(&request).await }
-                });
-                tokio::spawn(
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-                );
-            }
-        });
+        RUNTIME.spawn(accept(listener, move |stream| {
+            let registry = serving.clone();
+            let service = service_fn(move |request| {
+                let registry = registry.clone();
+                async move { registry.answer(&request).await }
+            });
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service)
+        }));
         registry
     }
 

@@ -478,17 +478,7 @@ fn others_are_served_while_programs_compute() {
     let code =
         "for (let n = 0; n < 8; n++) spawn(box, ['l']); await new Promise((done) => setTimeout(done, 30)); for (;;) ;";
     let busy = deploy(code, &json!({ "timeout": 6000 }));
-    let canary = Workspace::new().javascript("f", "let n = 0; for (let i = 0; i < 1e6; i++) n += i; return n");
-    std::thread::scope(|scope| {
-        let running: Vec<_> = (0..4).map(|_| scope.spawn(|| busy.run("f", json!({})).status)).collect();
-        let mut served = 0;
-        while !running.iter().any(|one| one.is_finished()) {
-            assert_eq!(canary.result("f"), json!(499_999_500_000_u64));
-            served += 1;
-        }
-        assert!(served > 3, "{served} calls");
-        assert!(running.into_iter().all(|one| one.join().is_ok_and(|status| status == 504)));
-    });
+    busy.lets_others_be_served("f");
 }
 
 #[test]

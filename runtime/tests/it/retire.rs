@@ -1,7 +1,7 @@
 //! The last call of an instance: `process.on("SIGTERM")` and `signal.signal(SIGTERM)`, seen by a web server that they
 //! report to.
 
-use crate::client::{RUNTIME, Workspace};
+use crate::client::{Workspace, listen};
 use crate::server::{Home, Server, Setup};
 use ::http::{Request, Response};
 use bytes::Bytes;
@@ -14,7 +14,6 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
 
 /// A web server that keeps the paths it was asked for.
 struct Upstream {
@@ -25,19 +24,14 @@ struct Upstream {
 impl Upstream {
     fn start() -> Self {
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
-        let port = listener.local_addr().expect("an address").port();
         let notes = heard.clone();
-        RUNTIME.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let notes = notes.clone();
-                let service = service_fn(move |request: Request<Incoming>| {
-                    notes.lock().expect("a list").push(request.uri().path()[1..].to_string());
-                    async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"noted")))) }
-                });
-                RUNTIME
-                    .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
+        let port = listen(move |stream| {
+            let notes = notes.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                notes.lock().expect("a list").push(request.uri().path()[1..].to_string());
+                async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"noted")))) }
+            });
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service)
         });
         Self { port, heard }
     }
@@ -174,14 +168,14 @@ def handler(event):
 #[test]
 fn a_connection_of_an_earlier_call_is_closed_in_words() {
     let (server, upstream) = (Server::start(""), Upstream::start());
-    let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
-    let port = listener.local_addr().expect("an address").port();
     let notes = upstream.heard.clone();
-    RUNTIME.spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("a connection");
-        let mut said = String::new();
-        stream.read_to_string(&mut said).await.expect("an orderly end");
-        notes.lock().expect("a list").push(said);
+    let port = listen(move |mut stream| {
+        let notes = notes.clone();
+        async move {
+            let mut said = String::new();
+            stream.read_to_string(&mut said).await.expect("an orderly end");
+            notes.lock().expect("a list").push(said);
+        }
     });
     let code = "
         const socket = require('node:net').connect(event.port, '127.0.0.1');

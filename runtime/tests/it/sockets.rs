@@ -1,12 +1,11 @@
 //! TCP and TLS of functions: `node:net` and `node:tls`, what they may reach, and what lives on from one call to the next.
 
-use crate::client::{RUNTIME, Workspace};
+use crate::client::{Workspace, listen};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -37,27 +36,20 @@ impl Echo {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let accepted = Arc::new(AtomicU32::new(0));
         let count = accepted.clone();
-        let port = RUNTIME.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-            let port = listener.local_addr().expect("an address").port();
-            RUNTIME.spawn(async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    count.fetch_add(1, Ordering::Relaxed);
-                    let acceptor = acceptor.clone();
-                    RUNTIME.spawn(async move {
-                        if secure {
-                            if let Ok(stream) = acceptor.accept(stream).await {
-                                talk(BufReader::new(stream)).await;
-                            }
-                        } else if let Some(stream) = talk(BufReader::new(stream)).await
-                            && let Ok(stream) = acceptor.accept(stream.into_inner()).await
-                        {
-                            talk(BufReader::new(stream)).await;
-                        }
-                    });
+        let port = listen(move |stream| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let acceptor = acceptor.clone();
+            async move {
+                if secure {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        talk(BufReader::new(stream)).await;
+                    }
+                } else if let Some(stream) = talk(BufReader::new(stream)).await
+                    && let Ok(stream) = acceptor.accept(stream.into_inner()).await
+                {
+                    talk(BufReader::new(stream)).await;
                 }
-            });
-            port
+            }
         });
         Self { port, accepted, authority: certificate.pem() }
     }

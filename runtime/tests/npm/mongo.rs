@@ -1,13 +1,13 @@
 //! As much of a MongoDB server as a client needs to connect, insert and read: Debian has none.
 
-use crate::client::RUNTIME;
+use crate::client::listen;
 use bson::{Bson, Document, doc};
 use std::collections::HashMap;
 use std::io::{Error, Result};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 const OP_REPLY: i32 = 1;
 const OP_QUERY: i32 = 2004;
@@ -24,16 +24,9 @@ struct Data {
 pub fn start() -> (u16, Arc<AtomicU32>) {
     let (data, accepted) = (Arc::new(Mutex::new(Data::default())), Arc::new(AtomicU32::new(0)));
     let count = accepted.clone();
-    let port = RUNTIME.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-        let port = listener.local_addr().expect("an address").port();
-        RUNTIME.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::Relaxed);
-                RUNTIME.spawn(talk(stream, data.clone()));
-            }
-        });
-        port
+    let port = listen(move |stream| {
+        count.fetch_add(1, Ordering::Relaxed);
+        talk(stream, data.clone())
     });
     (port, accepted)
 }

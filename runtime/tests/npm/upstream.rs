@@ -1,6 +1,6 @@
 //! A server for what functions fetch: it answers each request with what it was asked, and an authority's tokens at `/token`.
 
-use crate::client::RUNTIME;
+use crate::client::listen;
 use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -9,21 +9,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use std::convert::Infallible;
-use tokio::net::TcpListener;
 
 /// Starts one, and answers its port.
 pub fn start() -> u16 {
-    RUNTIME.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-        let port = listener.local_addr().expect("an address").port();
-        RUNTIME.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service_fn(answer));
-                RUNTIME.spawn(connection);
-            }
-        });
-        port
+    listen(|stream| {
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer))
     })
 }
 
