@@ -1,11 +1,13 @@
-//! The control plane: deploy, read, list, remove; secrets and settings; health. Never on the path of an invocation.
+//! The control plane: deploy, read, list, remove; layers, secrets and settings; health. Never on the path of an invocation.
 
 mod deploy;
 mod files;
 mod functions;
 mod health;
+mod layers;
 mod packages;
 mod programs;
+mod python;
 mod secrets;
 mod watch;
 
@@ -13,6 +15,7 @@ use crate::auth::{Identity, Right};
 use crate::error::RequestError;
 use crate::limits::ByteSize;
 use crate::packages::Packages;
+use crate::packages::python::{PythonLock, PythonPackages};
 use crate::pipeline::Pipeline;
 use crate::routing::{Name, RoutingError};
 use axum::Router;
@@ -31,6 +34,9 @@ use tokio::sync::Semaphore;
 pub struct Admin {
     pub pipeline: Arc<Pipeline>,
     packages: Packages,
+    python: PythonPackages,
+    /// The Python packages that are there for every workspace.
+    shared_python: Option<PythonLock>,
     /// Deployments built at once.
     builds: Semaphore,
     /// Archives unpacked at once.
@@ -40,10 +46,17 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn new(pipeline: Arc<Pipeline>, packages: Packages) -> Arc<Self> {
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        packages: Packages,
+        python: PythonPackages,
+        shared_python: Option<PythonLock>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             pipeline,
             packages,
+            python,
+            shared_python,
             builds: Semaphore::new(crate::limits::CONCURRENT_BUILDS),
             extractions: Semaphore::new(crate::limits::CONCURRENT_EXTRACTIONS),
             ready: AtomicBool::new(true),
@@ -62,6 +75,9 @@ impl Admin {
             .route("/v2/functions/{workspace}", get(functions::read).post(functions::deploy).delete(functions::remove))
             .route("/v2/functions/{workspace}/settings", get(functions::read_settings).put(functions::put_settings))
             .route("/v2/functions/{workspace}/packages", get(packages::list))
+            .route("/v2/functions/{workspace}/layers", get(layers::list))
+            .route("/v2/functions/{workspace}/layers/{layer}", get(layers::read).put(layers::put))
+            .route("/v2/functions/{workspace}/layers/{layer}/{version}", get(layers::read_one).delete(layers::remove))
             .route("/v2/functions/{workspace}/secrets", get(secrets::list))
             .route("/v2/functions/{workspace}/secrets/{name}", axum::routing::put(secrets::put).delete(secrets::remove))
             .route(

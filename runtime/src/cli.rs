@@ -4,9 +4,12 @@ mod serve;
 
 use crate::deployment::typescript;
 use crate::engine::Metering;
+use crate::engine::child;
 use crate::engine::compiler;
+use crate::limits::ByteSize;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A serverless runtime: JavaScript, Python and WebAssembly functions, each in its own sandbox, over HTTP.
 #[derive(Parser)]
@@ -25,6 +28,15 @@ enum Command {
     Compile {
         #[arg(long)]
         fuel: bool,
+    },
+    /// Become another program, within bounds: what the server starts to install Python packages.
+    #[command(hide = true, name = child::CONFINE)]
+    Confine {
+        memory: u64,
+        cpu_seconds: u64,
+        file: u64,
+        #[arg(last = true)]
+        program: Vec<String>,
     },
     /// Translate sources from standard input to standard output: what the server starts for TypeScript and JSX.
     #[command(hide = true, name = typescript::SUBCOMMAND)]
@@ -55,6 +67,9 @@ struct Serve {
 pub fn main() -> i32 {
     match Arguments::parse().command {
         Command::Compile { fuel } => compiler::child(if fuel { Metering::Fuel } else { Metering::Epoch }),
+        Command::Confine { memory, cpu_seconds, file, program } => {
+            child::confine(ByteSize(memory), Duration::from_secs(cpu_seconds), ByteSize(file), &program)
+        }
         Command::Translate => typescript::child(),
         Command::Serve(flags) => match serve::run(flags) {
             Ok(()) => 0,

@@ -1,15 +1,20 @@
 //! `Config` is what was written (file, environment, flags); `Settings` is what was checked, and all that others see.
 //!
-//! Later sources win: built-in defaults, `thimble.toml`, environment, flags.
+//! Later sources win: built-in defaults, `thimble.toml`, environment, flags. `sources` reads them, `python` has the lists of what Python
+//! functions may import.
+
+mod python;
+mod sources;
+
+pub use python::{ImportRules, PythonSettings};
 
 use crate::auth::{Right, Token};
-use crate::limits::{self, ByteSize, ServerLimits};
+use crate::limits::{self, ByteSize, Pace, ServerLimits};
 use serde::Deserialize;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
-use toml::{Table, Value};
 
 /// The settings as written. An unknown name is an error: a misspelt limit must not be a missing one.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -51,6 +56,9 @@ pub struct LimitsConfig {
     pub total_cache_size: Option<String>,
     pub concurrency: Option<u32>,
     pub workspace_concurrency: Option<u32>,
+    /// Calls of one workspace a second, and at once after a pause.
+    pub workspace_rate: Option<u32>,
+    pub workspace_burst: Option<u32>,
 }
 
 /// `[instances]`: how many stay warm, and for how long.
@@ -79,6 +87,16 @@ pub struct PackagesConfig {
     pub block: Option<String>,
     /// How long a registry may say nothing.
     pub timeout_ms: Option<u64>,
+    /// The Python whose pip installs Python packages: a path, or a name in `PATH`.
+    pub python: Option<String>,
+    /// Python packages that are installed at the start, for every workspace.
+    pub python_install: Option<String>,
+    /// Where those are installed.
+    pub python_folder: Option<PathBuf>,
+    /// Python packages that functions may import.
+    pub python_allow: Option<String>,
+    /// Modules of Python's standard library that functions may import; `*` for all.
+    pub python_modules: Option<String>,
 }
 
 /// `[[tokens]]`: who may call. Without any, everyone who reaches the port may do everything.
@@ -106,6 +124,7 @@ pub struct Settings {
     pub idle_expiry: Duration,
     pub python_concurrency: Option<NonZeroUsize>,
     pub packages: PackageSettings,
+    pub python: PythonSettings,
     pub tokens: Vec<Token>,
 }
 
@@ -134,104 +153,7 @@ pub enum ConfigError {
     Value { name: String, value: String, expected: &'static str },
 }
 
-/// How a setting's value is written.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Text,
-    Number,
-}
-
-/// Every setting but the tokens: its name in the file, its kind, and its name in the environment of the functions
-/// microservice where that has one. In the environment each is also `THIMBLE_` and its name, as `THIMBLE_LIMITS_LOG_SIZE`.
-const SETTINGS: [(&str, Kind, Option<&str>); 28] = [
-    ("listen", Kind::Text, None),
-    ("data", Kind::Text, Some("FUNCTIONS_STORAGE_FILESYSTEM_DIRPATH")),
-    ("compiled", Kind::Text, None),
-    ("tmp", Kind::Text, None),
-    ("limits.timeout_ms", Kind::Number, Some("FUNCTIONS_RUN_TIMEOUT")),
-    ("limits.python_timeout_ms", Kind::Number, Some("PYTHON_FUNCTIONS_RUN_TIMEOUT")),
-    ("limits.memory_mib", Kind::Number, None),
-    ("limits.request_size", Kind::Text, Some("REQUEST_MAX_SIZE")),
-    ("limits.upload_size", Kind::Text, None),
-    ("limits.response_size", Kind::Text, None),
-    ("limits.log_size", Kind::Text, None),
-    ("limits.tmp_size", Kind::Text, None),
-    ("limits.cache_size", Kind::Text, None),
-    ("limits.total_cache_size", Kind::Text, None),
-    ("limits.concurrency", Kind::Number, None),
-    ("limits.workspace_concurrency", Kind::Number, None),
-    ("instances.warm", Kind::Number, Some("FUNCTIONS_WORKERS_MAX_LRU")),
-    ("instances.warm_memory", Kind::Text, None),
-    ("instances.idle_expiry_s", Kind::Number, Some("INACTIVE_NODE_WORKER_DELETION_TIMEOUT")),
-    ("instances.python_concurrency", Kind::Number, Some("KERNEL_POOL_SIZE")),
-    ("packages.registry", Kind::Text, Some("NPM_CONFIG_REGISTRY")),
-    ("packages.npmrc", Kind::Text, Some("NPM_CONFIG_USERCONFIG")),
-    ("packages.shared", Kind::Text, Some("SHARED_NODE_MODULES_DIRECTORY")),
-    ("packages.allow", Kind::Text, Some("NODEJS_PACKAGES_WHITELIST_IMPORT")),
-    ("packages.shared_allow", Kind::Text, Some("NODEJS_SHARED_PACKAGES_WHITELIST_IMPORT")),
-    ("packages.block", Kind::Text, Some("NODEJS_PACKAGES_BLACKLIST_IMPORT")),
-    ("packages.timeout_ms", Kind::Number, None),
-    ("port", Kind::Number, Some("PORT")),
-];
-
-/// The heap of a JavaScript worker in the functions microservice; `limits.memory_mib` is that and the interpreter's own.
-const HEAP_VARIABLE: &str = "NODE_WORKER_MAX_OLD_GENERATION_SIZE_MB";
-
-/// Environment variables of the functions microservice that configure what Thimble does not have.
-const WITHOUT_EFFECT: [(&str, &str); 7] = [
-    ("PYTHON_API_URL", "Python runs inside this server"),
-    ("PYTHON_BUILTIN_MODULES", "all of Python's standard library in the interpreter may be imported"),
-    ("PYTHON_PACKAGES_AUTO_INSTALL", "Python packages are not installed by this version"),
-    ("PYTHON_PACKAGES_DIR", "Python packages are not installed by this version"),
-    ("PYTHON_PACKAGES_WHITELIST_IMPORT", "Python packages are not installed by this version"),
-    ("NODEJS_BUILTIN_MODULES", "Node's built-in modules are not offered by this version"),
-    ("UPDATE_SCRIPTS_ON_STARTUP", "what is deployed needs no update"),
-];
-
 impl Config {
-    /// The settings of all sources, the later ones over the earlier: a file's text, the environment, flags (`name=value`).
-    pub fn of(
-        file: Option<(&Path, &str)>,
-        variable: impl Fn(&str) -> Option<String>,
-        flags: &[String],
-    ) -> Result<Self, ConfigError> {
-        let path = file.map_or_else(PathBuf::new, |(path, _)| path.into());
-        let parse = |source| ConfigError::Parse { path: path.clone(), source };
-        let mut table: Table = toml::from_str(file.map_or("", |(_, text)| text)).map_err(parse)?;
-        // Checked alone first, so that an error names the file only where the file is wrong.
-        Self::try_from_table(table.clone()).map_err(parse)?;
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        for (name, kind, microservice) in SETTINGS {
-            let own = format!("THIMBLE_{}", name.replace('.', "_").to_ascii_uppercase());
-            for variable in [microservice, Some(own.as_str())].into_iter().flatten() {
-                if let Some(value) = set(variable) {
-                    assign(&mut table, name, kind, variable, value)?;
-                }
-            }
-        }
-        if let Some(heap) = set(HEAP_VARIABLE) {
-            let number: u64 = heap.trim().parse().map_err(|_| not_a_number(HEAP_VARIABLE, heap))?;
-            let memory = number.saturating_add(limits::JAVASCRIPT_OVERHEAD.0 >> 20);
-            assign(&mut table, "limits.memory_mib", Kind::Number, HEAP_VARIABLE, memory.to_string())?;
-        }
-        for (name, reason) in WITHOUT_EFFECT {
-            if variable(name).is_some() {
-                tracing::warn!(variable = name, "environment variable has no effect: {reason}");
-            }
-        }
-        for flag in flags {
-            let unknown = || ConfigError::UnknownFlag { flag: flag.clone() };
-            let (name, value) = flag.split_once('=').ok_or_else(unknown)?;
-            let (name, kind, _) = SETTINGS.iter().find(|(known, ..)| *known == name.trim()).ok_or_else(unknown)?;
-            assign(&mut table, name, *kind, name, value.trim().into())?;
-        }
-        Self::try_from_table(table).map_err(parse)
-    }
-
-    fn try_from_table(table: Table) -> Result<Self, toml::de::Error> {
-        table.try_into()
-    }
-
     /// Checks everything and fills in the defaults.
     pub fn check(self) -> Result<Settings, ConfigError> {
         let mut listen = self.listen.unwrap_or_else(|| "127.0.0.1:4000".into());
@@ -259,6 +181,7 @@ impl Config {
             listen,
             compiled: self.compiled.unwrap_or_else(|| data.join("compiled")),
             tmp: self.tmp.unwrap_or_else(|| data.join("tmp")),
+            python: self.packages.python().check(&data),
             data,
             limits: self.limits.check()?,
             warm_instances,
@@ -323,11 +246,22 @@ impl LimitsConfig {
                 self.workspace_concurrency,
                 defaults.workspace_concurrency,
             )?,
+            workspace_pace: pace(self.workspace_rate, self.workspace_burst)?,
         })
     }
 }
 
 impl PackagesConfig {
+    fn python(&self) -> python::Written {
+        python::Written {
+            python: self.python.clone(),
+            install: self.python_install.clone(),
+            folder: self.python_folder.clone(),
+            allow: self.python_allow.clone(),
+            modules: self.python_modules.clone(),
+        }
+    }
+
     fn check(self) -> Result<PackageSettings, ConfigError> {
         let timeout = match self.timeout_ms {
             None => limits::DEFAULT_REGISTRY_TIMEOUT,
@@ -355,28 +289,19 @@ impl TokenConfig {
     }
 }
 
-fn not_a_number(name: &str, value: String) -> ConfigError {
-    ConfigError::Value { name: name.into(), value, expected: "a whole number" }
-}
-
-/// Puts a setting into the table, at its dotted name. `source` is what an error calls it.
-fn assign(table: &mut Table, name: &str, kind: Kind, source: &str, value: String) -> Result<(), ConfigError> {
-    let value = match kind {
-        Kind::Text => Value::String(value),
-        Kind::Number => match value.trim().parse::<u32>() {
-            Ok(number) => Value::Integer(number.into()),
-            Err(_) => return Err(not_a_number(source, value)),
-        },
-    };
-    let (section, key) = name.split_once('.').unwrap_or(("", name));
-    if section.is_empty() {
-        table.insert(key.into(), value);
-        return Ok(());
+/// The pace of calls; a burst is as many as come in a second, if it is not written.
+fn pace(rate: Option<u32>, burst: Option<u32>) -> Result<Option<Pace>, ConfigError> {
+    let bounded = |name, value: u32| within(name, u64::from(value), 1, 1_000_000).map(|_| NonZeroU32::new(value));
+    let burst = burst.map_or(Ok(None), |burst| bounded("limits.workspace_burst", burst))?;
+    match rate.map_or(Ok(None), |rate| bounded("limits.workspace_rate", rate))? {
+        Some(per_second) => Ok(Some(Pace { per_second, burst: burst.unwrap_or(per_second) })),
+        None if burst.is_none() => Ok(None),
+        None => Err(ConfigError::Value {
+            name: "limits.workspace_rate".into(),
+            value: "nothing".into(),
+            expected: "a number, since limits.workspace_burst is set",
+        }),
     }
-    if let Value::Table(inner) = table.entry(section).or_insert_with(|| Value::Table(Table::new())) {
-        inner.insert(key.into(), value);
-    }
-    Ok(())
 }
 
 fn size(name: &'static str, written: Option<String>, default: ByteSize) -> Result<ByteSize, ConfigError> {
@@ -401,6 +326,7 @@ fn within(name: &'static str, value: u64, min: u64, max: u64) -> Result<u64, Con
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
         let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.to_string());
@@ -441,6 +367,30 @@ mod tests {
         assert_eq!(settings.limits.request_size, ByteSize::mib(3));
         assert_eq!(settings.data, PathBuf::from("elsewhere"));
         assert_eq!(settings.python_concurrency.map(NonZeroUsize::get), Some(3));
+    }
+
+    #[test]
+    fn pythons_imports_are_those_of_the_functions_microservice() {
+        let python = settings(&[]).unwrap().python;
+        let imports = &python.imports;
+        assert_eq!((imports.modules.len(), imports.bodies_only, python.allow), (60, true, None));
+        let excluded = "subprocess os sys shutil socket ctypes multiprocessing _thread signal resource importlib runpy code ast dis \
+             pickle marshal pty fcntl mmap gc inspect webbrowser ensurepip venv";
+        assert!(excluded.split_whitespace().all(|name| !imports.modules.iter().any(|allowed| allowed == name)));
+        assert_eq!(imports.shared.join(", "), "numpy, pandas, tabulate, dateparser, urllib3, requests, pptx, docx");
+        assert_eq!(python.folder, PathBuf::from("data/functions-py/packages"));
+        let python = settings(&[
+            ("PYTHON_BUILTIN_MODULES", "json, os"),
+            ("PYTHON_PACKAGES_WHITELIST_IMPORT", "jinja2"),
+            ("PYTHON_PACKAGES_AUTO_INSTALL", "jinja2==3.1.6"),
+            ("PYTHON_PACKAGES_DIR", "elsewhere"),
+        ])
+        .unwrap()
+        .python;
+        let names = |list: &[&str]| list.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let imports = ImportRules { modules: names(&["json", "os"]), bodies_only: false, shared: names(&["jinja2"]) };
+        assert_eq!((python.imports, python.allow), (imports, Some(names(&["jinja2"]))));
+        assert_eq!((python.install.as_deref(), python.folder), (Some("jinja2==3.1.6"), PathBuf::from("elsewhere")));
     }
 
     #[test]

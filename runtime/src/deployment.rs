@@ -1,14 +1,19 @@
 //! One immutable version of a workspace's functions, made ready to run.
 //!
-//! `spec` is what a deploy's body says, `bundle` a function of several files, `document` what is stored of it, `upload` a
-//! compiled component, `typescript` what makes JavaScript of it.
+//! `spec` is what a deploy's body says, `bundle` a function of several files, `layers` what it shares with others, `document`
+//! what is stored of it, `upload` a compiled component, `typescript` what makes JavaScript of it, `signature` what its entry
+//! points take and give, `operations` what can be called of an app that describes itself.
 
 pub mod bundle;
 pub mod document;
+pub mod layers;
+pub mod operations;
+pub mod signature;
 pub mod spec;
 pub mod typescript;
 pub mod upload;
 
+use crate::config::ImportRules;
 use crate::engine::Metering;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
 use crate::host_api::egress::Egress;
@@ -18,11 +23,15 @@ use crate::host_api::programs::Library;
 use crate::host_api::{Grants, Shared};
 use crate::interpreters::Language;
 use crate::limits::{Footprint, InvocationLimits, LimitError, ServerLimits};
+use crate::packages::python::PACKAGES_AT;
+use crate::packages::python::shared::{SHARED_AT as SHARED_PYTHON_AT, Shared as SharedPython};
 use crate::packages::shared::SHARED_AT;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use arc_swap::ArcSwapOption;
-use document::{Document, Isolation, StoredFunction, StoredImage};
+use document::{Document, Isolation, OPT, StoredFunction, StoredImage};
+use operations::{Operation, OperationError};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,23 +60,46 @@ pub struct Function {
     pub provisioned: u32,
     /// What the first load found out.
     pub shape: Shape,
+    /// Those of an app that has a description.
+    pub operations: Box<[Operation]>,
     /// What the first load left in memory, or a later one where that could not be used any more.
     pub image: ArcSwapOption<StoredImage>,
+    /// What its image is made for: the interpreter, and what the operator says about imports.
+    pub made_for: String,
     pub grants: Arc<Grants>,
 }
 
-/// How a source turned out to be written.
-#[derive(Clone, Debug, Default, PartialEq)]
+impl Function {
+    /// The operation of that name.
+    pub fn operation(&self, id: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.id == id)
+    }
+}
+
+/// How a source turned out to be written, as the first load found out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Shape {
     /// Whether it can be invoked without naming an entry point.
     pub callable: bool,
     /// Entry points by name.
+    #[serde(default)]
     pub entries: Vec<String>,
+    /// Whether it takes HTTP requests itself, and reads their bodies as they arrive.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_requests: bool,
+}
+
+impl Shape {
+    /// That of a program that has one way to be invoked, with an event.
+    pub fn plain() -> Self {
+        Self { callable: true, ..Self::default() }
+    }
 }
 
 /// What is run.
 pub enum Program {
-    Source { language: Language, metering: Metering, source: guest::Source },
+    Source { language: Language, metering: Metering, source: Box<guest::Source> },
     Upload(Arc<Upload>),
 }
 
@@ -109,6 +141,8 @@ pub enum AssembleError {
     Limit { function: Name, source: LimitError },
     #[error("egress: {0}")]
     Egress(#[from] RuleError),
+    #[error("function `{function}`: {source}")]
+    Operations { function: Name, source: OperationError },
     #[error("the code of function `{0}` is missing")]
     MissingCode(Name),
     #[error("the folder {at} of function `{function}` is missing")]
@@ -125,6 +159,9 @@ pub struct Surroundings<'a> {
     pub folders: &'a HashMap<Hash, PathBuf>,
     /// The operator's packages, which every function in JavaScript reads.
     pub shared_packages: Option<&'a Path>,
+    /// The same for Python.
+    pub shared_python: Option<&'a SharedPython>,
+    pub imports: &'a ImportRules,
 }
 
 impl Deployment {
@@ -144,11 +181,12 @@ impl Deployment {
             let name = stored.name.clone();
             let limits = limits_of(stored, surroundings.limits)
                 .map_err(|source| AssembleError::Limit { function: name.clone(), source })?;
+            let metering = if limits.fuel.is_some() { Metering::Fuel } else { Metering::Epoch };
             let grants = Arc::new(Grants {
                 workspace: workspace.clone(),
                 function: name.clone(),
                 version: version_text.clone(),
-                environment: environment(&workspace, &name, &version_text, &limits, document),
+                environment: environment(&workspace, stored, &version_text, &limits, document),
                 limits,
                 egress: egress.clone(),
                 shared: surroundings.shared.clone(),
@@ -157,13 +195,21 @@ impl Deployment {
                 programs: surroundings.programs.clone(),
             });
             let code = code.get(&name).cloned().ok_or_else(|| AssembleError::MissingCode(name.clone()))?;
+            let program = program(stored, &code, &names, metering, &grants.mounts, surroundings);
             let function = Function {
+                made_for: made_for(&program, surroundings),
                 index: u32::try_from(index).unwrap_or(u32::MAX),
-                program: program(stored, &code, &names, limits.fuel.is_some()),
+                program,
                 parameters: stored.parameter_names().map(Into::into),
                 isolation: stored.isolation,
                 provisioned: stored.provisioned.unwrap_or(0),
-                shape: Shape { callable: stored.callable, entries: stored.entries.clone() },
+                shape: stored.shape.clone(),
+                operations: stored
+                    .operations()
+                    .map_err(|source| AssembleError::Operations { function: stored.name.clone(), source })?
+                    .into_iter()
+                    .map(|described| described.operation)
+                    .collect(),
                 image: ArcSwapOption::from_pointee(stored.image.clone()),
                 grants,
             };
@@ -188,14 +234,21 @@ impl Deployment {
         }
         let (name, entry) = called.rsplit_once('.')?;
         let function = self.functions.get(name)?;
-        function.shape.entries.iter().any(|known| known == entry).then_some((function, Some(entry)))
+        let is_known = function.operation(entry).is_some() || function.shape.entries.iter().any(|known| known == entry);
+        is_known.then_some((function, Some(entry)))
+    }
+
+    /// Whether the body of an HTTP request goes to its function as it arrives.
+    pub fn reads_as_it_arrives(&self, called: &str) -> bool {
+        let takes = |function: &Function| function.shape.takes_requests || function.program.speaks_http();
+        self.functions.get(called).is_some_and(|function| takes(function))
     }
 
     /// Tells the functions what their first load found out. Before it is published, nobody else has them.
     pub fn set_loaded(&mut self, document: &Document) {
         for stored in &document.functions {
             if let Some(function) = self.functions.get_mut(&stored.name).and_then(Arc::get_mut) {
-                function.shape = Shape { callable: stored.callable, entries: stored.entries.clone() };
+                function.shape.clone_from(&stored.shape);
                 function.image = ArcSwapOption::from_pointee(stored.image.clone());
             }
         }
@@ -229,39 +282,70 @@ fn mounts(stored: &StoredFunction, surroundings: &Surroundings<'_>) -> Result<Ar
     };
     let of_the_operator = surroundings.shared_packages.filter(|_| stored.language.runs_javascript());
     let shared = of_the_operator.map(|folder| Ok(Mount { at: SHARED_AT.into(), folder: folder.into() }));
-    stored.mounts.iter().map(mount).chain(shared).collect()
+    let shared_python = surroundings.shared_python.filter(|_| stored.language == spec::Kind::Python);
+    let shared_python =
+        shared_python.map(|shared| Ok(Mount { at: SHARED_PYTHON_AT.into(), folder: shared.folder.clone() }));
+    stored.mounts.iter().map(mount).chain(shared).chain(shared_python).collect()
 }
 
-fn program(stored: &StoredFunction, code: &Code, names: &[String], fuel: bool) -> Program {
+/// Changes when an image would be another one, though the function's own code is the same.
+fn made_for(program: &Program, surroundings: &Surroundings<'_>) -> String {
+    match program {
+        Program::Upload(_) => String::new(),
+        Program::Source { language: Language::JavaScript, .. } => Language::JavaScript.fingerprint().into(),
+        Program::Source { language: Language::Python, .. } => {
+            let ImportRules { modules, bodies_only, shared } = surroundings.imports;
+            let packages = surroundings.shared_python.map(|shared| &shared.folder);
+            let rules = Hash::of(format!("{modules:?} {bodies_only} {shared:?} {packages:?}").as_bytes()).to_string();
+            format!("{}-{}", Language::Python.fingerprint(), &rules[..16])
+        }
+    }
+}
+
+fn program(
+    stored: &StoredFunction,
+    code: &Code,
+    names: &[String],
+    metering: Metering,
+    mounts: &[Mount],
+    surroundings: &Surroundings<'_>,
+) -> Program {
     let text = match code {
         Code::Source(text) => text,
         Code::Upload(upload) => return Program::Upload(upload.clone()),
     };
     let language = if stored.language == spec::Kind::Python { Language::Python } else { Language::JavaScript };
+    let mounted = |at: &str| language == Language::Python && mounts.iter().any(|mount| mount.at == at);
+    let search = PYTHON_SEARCHES.into_iter().filter(|(mount, _)| mounted(mount));
+    let ImportRules { modules, bodies_only, shared } = surroundings.imports.clone();
+    let shared_folder = SHARED_PYTHON_AT.into();
+    let rules = guest::ImportRules { modules, bodies_only, shared_folder, shared };
     Program::Source {
         language,
-        metering: if fuel { Metering::Fuel } else { Metering::Epoch },
-        source: guest::Source {
+        metering,
+        source: Box::new(guest::Source {
             name: stored.name.to_string(),
             file: stored.file(),
             code: text.to_string(),
             parameters: stored.parameter_names(),
             functions: names.to_vec(),
-        },
+            search: search.map(|(_, place)| place.to_string()).collect(),
+            imports: (language == Language::Python).then_some(rules),
+        }),
     }
 }
 
 /// The system's variables, then the workspace's own.
 fn environment(
     workspace: &Name,
-    function: &Name,
+    function: &StoredFunction,
     version: &str,
     limits: &InvocationLimits,
     document: &Document,
 ) -> Arc<[(String, String)]> {
     let system = [
         ("THIMBLE_WORKSPACE", workspace.to_string()),
-        ("THIMBLE_FUNCTION_NAME", function.to_string()),
+        ("THIMBLE_FUNCTION_NAME", function.name.to_string()),
         ("THIMBLE_FUNCTION_VERSION", version.to_string()),
         ("THIMBLE_MEMORY_SIZE", (limits.memory.0 >> 20).to_string()),
         ("THIMBLE_TIMEOUT", limits.timeout.as_millis().to_string()),
@@ -273,3 +357,12 @@ fn environment(
     }
     all.into()
 }
+
+/// Where Python looks for modules after the function's own files: the mount that a place is in, and the place. Those in layers
+/// are as AWS Lambda has them: packages as pip installs them to a target, or into a prefix.
+const PYTHON_SEARCHES: [(&str, &str); 4] = [
+    (OPT, "/opt/python"),
+    (OPT, "/opt/python/lib/python3.14/site-packages"),
+    (PACKAGES_AT, PACKAGES_AT),
+    (SHARED_PYTHON_AT, SHARED_PYTHON_AT),
+];

@@ -8,6 +8,7 @@ pub mod artefacts;
 pub mod child;
 pub mod compiler;
 mod exit_codes;
+mod faults;
 pub mod image;
 mod pages;
 pub mod slots;

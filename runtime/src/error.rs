@@ -3,15 +3,16 @@
 use crate::auth::AuthError;
 use crate::context::milliseconds;
 use crate::deployment::AssembleError;
+use crate::deployment::layers::LayerError;
 use crate::deployment::spec::SpecError;
 use crate::deployment::typescript::TranslateError;
 use crate::deployment::upload::UploadError;
 use crate::engine::compiler::CompileError;
 use crate::host_api::log::Log;
 use crate::instance::StartError;
-use crate::instance::failure::{Failure, FailureKind};
+use crate::instance::failure::{Failure, FailureKind, Misfit};
 use crate::invoke::event::AnswerError;
-use crate::packages::{Fault, Problem};
+use crate::packages::{Fault, Problem, python};
 use crate::routing::RoutingError;
 use crate::store::StoreError;
 use crate::workspace::admission::AdmissionError;
@@ -76,7 +77,8 @@ impl RequestError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, after.as_secs().max(1).into());
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -164,16 +166,26 @@ impl From<TranslateError> for RequestError {
 
 impl From<Problem> for RequestError {
     fn from(problem: Problem) -> Self {
-        let status = match problem.fault() {
-            Fault::Asked => StatusCode::UNPROCESSABLE_ENTITY,
-            Fault::Registry => StatusCode::BAD_GATEWAY,
-            Fault::Server => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        if problem.fault() != Fault::Asked {
-            tracing::warn!(%problem, "packages could not be installed");
-        }
-        Self::new(status, problem.code(), problem.to_string())
+        about_packages(problem.fault(), problem.code(), &problem)
     }
+}
+
+impl From<python::Problem> for RequestError {
+    fn from(problem: python::Problem) -> Self {
+        about_packages(problem.fault(), problem.code(), &problem)
+    }
+}
+
+fn about_packages(fault: Fault, code: &'static str, problem: &dyn std::error::Error) -> RequestError {
+    let status = match fault {
+        Fault::Asked => StatusCode::UNPROCESSABLE_ENTITY,
+        Fault::Registry => StatusCode::BAD_GATEWAY,
+        Fault::Server => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    if fault != Fault::Asked {
+        tracing::warn!(%problem, "packages could not be installed");
+    }
+    RequestError::new(status, code, problem.to_string())
 }
 
 impl From<SpecError> for RequestError {
@@ -188,8 +200,48 @@ impl From<SpecError> for RequestError {
                 let details = json!({ "function": function, "entry": source.entry() });
                 Self { details: Some(details), ..Self::new(status, code, error.to_string()) }
             }
+            SpecError::Layer { ref function, ref source } => {
+                let (status, code) = match source {
+                    LayerError::NoLayer { .. } | LayerError::NoVersion { .. } => {
+                        (StatusCode::UNPROCESSABLE_ENTITY, "layer_not_found")
+                    }
+                    LayerError::TooLarge { .. } | LayerError::TooManyFiles => {
+                        (StatusCode::PAYLOAD_TOO_LARGE, "bundle_too_large")
+                    }
+                    _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_setting"),
+                };
+                let details = json!({ "function": function });
+                Self { details: Some(details), ..Self::new(status, code, error.to_string()) }
+            }
+            SpecError::Operations { .. } | SpecError::OpenApi { .. } | SpecError::NoApp { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_signature", error.to_string())
+            }
+            SpecError::Requirement(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_dependency", error.to_string())
+            }
             other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_setting", other.to_string()),
         }
+    }
+}
+
+impl From<LayerError> for RequestError {
+    fn from(error: LayerError) -> Self {
+        let (status, code) = match &error {
+            LayerError::Name(_) => (StatusCode::BAD_REQUEST, "invalid_name"),
+            LayerError::NoLayer { .. } | LayerError::NoVersion { .. } => (StatusCode::NOT_FOUND, "layer_not_found"),
+            LayerError::InUse { .. } => (StatusCode::CONFLICT, "layer_in_use"),
+            LayerError::Bundle { source, .. } if source.is_too_large() => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "bundle_too_large")
+            }
+            LayerError::Bundle { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_bundle"),
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_setting"),
+        };
+        let details = match &error {
+            LayerError::InUse { functions, .. } => Some(json!({ "functions": functions })),
+            LayerError::Bundle { source, .. } => Some(json!({ "entry": source.entry() })),
+            _ => None,
+        };
+        Self { details, ..Self::new(status, code, error.to_string()) }
     }
 }
 
@@ -198,7 +250,9 @@ impl From<AdmissionError> for RequestError {
         let (status, code) = match &error {
             AdmissionError::NoFunction { .. } => (StatusCode::NOT_FOUND, "function_not_found"),
             AdmissionError::NoEntry { .. } => (StatusCode::BAD_REQUEST, "entry_required"),
-            AdmissionError::WorkspaceBusy { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+            AdmissionError::WorkspaceBusy { .. } | AdmissionError::TooFast { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests")
+            }
             AdmissionError::ServerBusy => (StatusCode::SERVICE_UNAVAILABLE, "capacity"),
         };
         Self { retry_after: error.retry_after(), ..Self::new(status, code, error.to_string()) }
@@ -234,6 +288,8 @@ impl FailureKind {
             Self::Thrown => "function_error",
             Self::NoSuchEntry => "function_not_found",
             Self::BadArguments => "bad_arguments",
+            Self::Misfit => "invalid_input",
+            Self::BadSignature => "invalid_signature",
             Self::NotJson => "result_not_json",
             Self::NeverSettles => "never_settles",
             Self::StackOverflow => "stack_overflow",
@@ -250,7 +306,7 @@ impl FailureKind {
             Self::BadArguments => StatusCode::BAD_REQUEST,
             Self::NoSuchEntry => StatusCode::NOT_FOUND,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Syntax | Self::NoHandler => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Syntax | Self::NoHandler | Self::Misfit | Self::BadSignature => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -271,6 +327,11 @@ impl Failure {
             details.insert("line".into(), json!(place.line));
             details.insert("column".into(), json!(place.column));
             details.insert("text".into(), json!(place.text));
+        }
+        if !self.misfits.is_empty() {
+            let shown =
+                |misfit: &Misfit| json!({ "path": misfit.path, "expected": misfit.expected, "given": misfit.given });
+            details.insert("misfits".into(), self.misfits.iter().map(shown).collect());
         }
         (!details.is_empty()).then_some(Value::Object(details))
     }

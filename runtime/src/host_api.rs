@@ -13,6 +13,7 @@ pub mod egress;
 pub mod filesystem;
 pub mod functions;
 mod http;
+pub mod input;
 pub mod labour;
 pub mod linker;
 pub mod log;
@@ -23,6 +24,7 @@ pub mod reactor;
 mod retirement;
 pub mod secrets;
 mod tcp;
+mod tls_sessions;
 pub mod turn;
 pub mod wasi;
 
@@ -88,6 +90,8 @@ pub struct Invocation {
     pub log: Arc<log::Log>,
     /// How this invocation calls other functions. None where nobody has called it.
     pub callee: Option<Arc<dyn functions::Callee>>,
+    /// The body of its request, where that is read as it arrives.
+    pub input: Option<Arc<input::Arriving>>,
     /// Where the function may answer before it ends; none where the caller takes one whole result.
     pub output: Option<Arc<output::Output>>,
 }
@@ -112,6 +116,7 @@ impl Invocation {
             caller: None,
             log: Arc::new(log::Log::new(log_size)),
             callee: None,
+            input: None,
             output: None,
         }
     }
@@ -126,6 +131,7 @@ pub struct State {
     pub(crate) wasi: wasi::Wasi,
     pub(crate) turn: turn::Turn,
     pub(crate) sockets: tcp::Sockets,
+    pub(crate) tls_sessions: tls_sessions::Sessions,
     pub(crate) labour: labour::Labour,
     pub(crate) compression: compression::Streams,
     /// Whether the guest wants to be told before it is retired.
@@ -144,6 +150,7 @@ impl State {
             invocation: None,
             reactor: reactor::Reactor::default(),
             sockets: tcp::Sockets::default(),
+            tls_sessions: tls_sessions::Sessions::default(),
             compression: compression::Streams::default(),
             retirement_hook: false,
             programs: programs::Programs::default(),
@@ -174,13 +181,18 @@ impl State {
 
     /// The invocation is over: whatever it left under way is cancelled.
     pub fn finish(&mut self) {
+        if let Some(unread) = self.reactor.http.unread_request()
+            && let Some(input) = self.invocation.as_ref().and_then(|invocation| invocation.input.as_ref())
+        {
+            input.give_back(unread);
+        }
         self.reactor.clear();
         self.sockets.close_interrupted();
         self.compression.clear();
         self.programs.clear();
         self.turn.release();
         self.wasi.detach();
-        self.memory.end(self.sockets.charged());
+        self.memory.end(self.sockets.charged() + self.tls_sessions.charged());
         self.invocation = None;
     }
 
@@ -198,7 +210,8 @@ impl State {
 
     /// Whether the guest may hold something of the host's, which would mean nothing in a fork.
     pub(crate) fn holds_handles(&self) -> bool {
-        self.wasi.holds_handles() || self.sockets.in_use() || self.compression.were_left()
+        let connected = self.sockets.in_use() || self.tls_sessions.in_use();
+        connected || self.wasi.holds_handles() || self.compression.were_left()
     }
 
     /// What the invocation that just ended may have left in `/tmp`.

@@ -11,6 +11,7 @@ pub mod pool;
 pub mod replace;
 pub mod retirement;
 
+use crate::deployment::signature::{Signature, SignatureError};
 use crate::deployment::upload::{Upload, UploadKind};
 use crate::deployment::{Function, Program, Shape};
 use crate::engine::image::{Captured, Image, ImageError};
@@ -23,7 +24,7 @@ use crate::host_api::turn::Turns;
 use crate::host_api::{Invocation, State};
 use crate::interpreters::{self, InterpreterError, Interpreters, Language};
 use crate::limits;
-use failure::Failure;
+use failure::{Failure, FailureKind};
 use images::{Images, NewImage, NoImage};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub struct Factory {
 pub struct Loaded {
     pub instance: Instance,
     pub shape: Shape,
+    pub signatures: Vec<Signature>,
     pub image: Result<Captured, NoImage>,
 }
 
@@ -101,6 +103,12 @@ impl StartError {
              address space (ulimit -v), and at vm.max_map_count"
         );
         Self::NoRoom
+    }
+}
+
+impl From<SignatureError> for StartError {
+    fn from(error: SignatureError) -> Self {
+        Self::Function(Failure::new(FailureKind::BadSignature, error.to_string()))
     }
 }
 
@@ -157,8 +165,7 @@ impl Factory {
                 };
                 store.data_mut().finish();
                 let instance = Instance::new(store, Guest::Handler(handler), slot);
-                let shape = Shape { callable: true, entries: vec![] };
-                Ok(Loaded { instance, shape, image: Err(NoImage::Component) })
+                Ok(Loaded { instance, shape: Shape::plain(), signatures: vec![], image: Err(NoImage::Component) })
             }
         }
     }
@@ -199,8 +206,10 @@ impl Factory {
             let carried = store.data().carried();
             placement.capture(&mut store, carried).map_err(NoImage::from)
         };
-        let shape = Shape { callable: loaded.callable, entries: loaded.entries };
-        Ok(Loaded { instance: Instance::new(store, Guest::Interpreter(guest), slot), shape, image })
+        let found = loaded.signatures.into_iter().map(|found| (found.entry, found.input, found.output));
+        let signatures = Signature::read_all(found).map_err(StartError::from)?;
+        let shape = Shape { callable: loaded.callable, entries: loaded.entries, takes_requests: loaded.takes_requests };
+        Ok(Loaded { instance: Instance::new(store, Guest::Interpreter(guest), slot), shape, signatures, image })
     }
 
     /// The image of a function: as it was stored, or else made anew under the invocation's deadline.
@@ -214,13 +223,13 @@ impl Factory {
             return Ok(Err(self.load(function, invocation, slot).await?.instance));
         };
         let interpreter = self.interpreter(*language, *metering).await?;
-        if let Some(image) = self.images.load(function, *language, interpreter).await? {
+        if let Some(image) = self.images.load(function, interpreter).await? {
             return Ok(Ok(image));
         }
         let loaded = self.load(function, invocation, slot).await?;
         let Ok(captured) = loaded.image else { return Ok(Err(loaded.instance)) };
         let NewImage { image, stored, content } = self.make_image(function, captured).await?;
-        if let Err(error) = self.images.keep(function, stored, content).await {
+        if let Err(error) = self.images.keep(function, loaded.shape, stored, content).await {
             tracing::warn!(%error, "an image that was made anew could not be stored");
         }
         Ok(Ok(image))
@@ -232,7 +241,7 @@ impl Factory {
             return Err(StartError::Host(wasmtime::Error::msg("components have no image")));
         };
         let base = self.interpreter(*language, *metering).await?.base.clone();
-        Ok(self.images.make(function, *language, base, captured).await?)
+        Ok(self.images.make(function, base, captured).await?)
     }
 
     async fn interpreter(

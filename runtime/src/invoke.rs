@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod event;
+pub mod operation;
 pub mod proxy;
 
 use crate::host_api::Invocation;

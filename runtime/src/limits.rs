@@ -6,7 +6,7 @@
 mod granted;
 mod size;
 
-pub use granted::{AskedLimits, Footprint, InvocationLimits, LimitError, ServerLimits};
+pub use granted::{AskedLimits, Footprint, InvocationLimits, LimitError, Pace, ServerLimits};
 pub use size::ByteSize;
 
 use std::time::Duration;
@@ -50,6 +50,10 @@ pub const MAX_FILE_NAME: usize = 255;
 pub const MAX_BUNDLE_DEPTH: usize = 32;
 /// Bundles unpacked at once, each with up to [`MAX_BUNDLE_SIZE`] in memory until it is stored.
 pub const CONCURRENT_EXTRACTIONS: usize = 2;
+/// Layers of one function, as AWS Lambda has it; unpacked, they and the function's own files are at most [`MAX_BUNDLE_SIZE`].
+pub const MAX_LAYERS: usize = 5;
+/// Versions of all layers of a workspace: each may be [`MAX_BUNDLE_SIZE`] on disk.
+pub const MAX_LAYER_VERSIONS: usize = 200;
 /// A result or a response body that is not streamed: 6 MiB, as common runtimes of functions have it.
 pub const DEFAULT_RESPONSE_SIZE: ByteSize = ByteSize::mib(6);
 /// What is read of a body that is refused, so that a client that is still sending gets to read why, and for how long.
@@ -92,6 +96,18 @@ pub const MAX_EGRESS_RULES: usize = 200;
 pub const MAX_FUNCTIONS: usize = 1_000;
 /// Declared parameters of a function.
 pub const MAX_PARAMETERS: usize = 100;
+/// What the types of a function's entry points take to write down: they are stored and shown with it.
+pub const MAX_SIGNATURES: ByteSize = ByteSize::kib(256);
+/// Arrays and objects inside of each other in one of these schemas: it is stored in JSON, which must stay readable.
+pub const MAX_SIGNATURE_DEPTH: usize = 64;
+/// Operations of an app that can be called as functions.
+pub const MAX_DESCRIBED: usize = 500;
+/// Characters of an operation's name.
+pub const MAX_OPERATION_ID: usize = 128;
+/// Data types in the compute modules' form of one schema, which repeats each definition wherever it is named.
+pub const MAX_DATA_TYPES: usize = 5_000;
+/// Values of one event that an answer names as not of their types: more help nobody.
+pub const MAX_MISFITS: usize = 20;
 /// Secrets of a workspace, and the size of one.
 pub const MAX_SECRETS: usize = 200;
 /// See [`MAX_SECRETS`].
@@ -111,8 +127,10 @@ pub const MAX_CONCURRENT_FETCHES: usize = 50;
 pub const MAX_SOCKETS: usize = 32;
 /// TCP connections of all instances of a deployment: they share the server's file descriptors.
 pub const MAX_DEPLOYMENT_SOCKETS: usize = 512;
-/// Certificates that a guest gives for one connection.
-pub const MAX_AUTHORITIES: ByteSize = ByteSize::kib(256);
+/// TLS sessions that one instance has at once whose bytes it carries itself: one for each connection, and as many inside of others.
+pub const MAX_TLS_SESSIONS: usize = 2 * MAX_SOCKETS;
+/// Certificates that a guest gives for one connection: room for Mozilla's whole list, which Python's clients bring along.
+pub const MAX_AUTHORITIES: ByteSize = ByteSize::kib(512);
 /// Hops of one outgoing request.
 pub const MAX_REDIRECTS: usize = 20;
 /// A piece of an outgoing request's response, as it is handed to the guest.
@@ -211,6 +229,9 @@ pub const FIBER_STACK: usize = WASM_STACK + (1 << 20);
 /// Memory that an instance may have written for its slot to be used again by copying the image back; a slot with more is
 /// emptied. Five times what a first call of Python writes.
 pub const KEPT_MEMORY: usize = 3 << 20;
+/// From this size of an interpreter's memory on, a fork's faults map page by page: walking what is mapped, after each run, would
+/// cost more than the faults that are saved (91 µs a cycle of Python instead of 63).
+pub const LARGE_BASE: usize = 8 << 20;
 /// What a top level may change of its interpreter's memory for an image to be kept of it: the server holds it in memory
 /// while its function is called, and three times for a moment at the deploy.
 pub const MAX_IMAGE: ByteSize = ByteSize::mib(48);
@@ -300,8 +321,6 @@ pub const REGISTRY_REQUESTS: usize = 24;
 pub const DOWNLOAD_MEMORY: ByteSize = ByteSize::mib(256);
 /// Packages unpacked at once.
 pub const CONCURRENT_UNPACKING: usize = 2;
-/// What an unpacking holds before it is written down: its files, up to this, and the last one.
-pub const UNPACK_BATCH: ByteSize = ByteSize::mib(16);
 /// A registry that says nothing for so long is asked again (`packages.timeout_ms`).
 pub const DEFAULT_REGISTRY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Between the attempts of a request to a registry; one more attempt than pauses.
@@ -310,6 +329,24 @@ pub const REGISTRY_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration
 pub const REGISTRY_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// All that a deploy does about its packages.
 pub const INSTALL_TIMEOUT: Duration = Duration::from_secs(600);
+/// A line of `requirements`, without its hashes.
+pub const MAX_REQUIREMENT: usize = 1_000;
+/// pip's address space. Resolving two hundred packages takes 100 MiB of memory.
+pub const PIP_MEMORY: ByteSize = ByteSize::mib(1024);
+/// pip's CPU: a resolution that goes back and forth for longer has no end in sight.
+pub const PIP_CPU: Duration = Duration::from_secs(180);
+/// What pip may print: a line for each package and each download.
+pub const PIP_OUTPUT: ByteSize = ByteSize::mib(4);
+/// What pip may have on disk in one installation: all wheels, and what it unpacks of them to read.
+pub const PIP_DISK: ByteSize = ByteSize::mib(1024);
+/// What pip keeps of downloads for the next time, over all workspaces; emptied when it is more.
+pub const PIP_CACHE: ByteSize = ByteSize::mib(2048);
+/// Installations of Python packages at once; each is a process or two.
+pub const CONCURRENT_PIP: usize = 2;
+/// Wheels that are brought by one run of pip: each is held in memory, up to [`MAX_TARBALL`], until it is unpacked.
+pub const WHEELS_AT_ONCE: usize = 8;
+/// What was decided on, as JSON: a thousand packages have some 300 KiB.
+pub const MAX_RESOLUTION: ByteSize = ByteSize::mib(8);
 /// Warnings about packages in a deploy's answer.
 pub const MAX_PACKAGE_WARNINGS: usize = 50;
 

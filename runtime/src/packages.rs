@@ -1,4 +1,5 @@
-//! npm packages: what a workspace's sources ask for, from the operator's shared folder or from a registry.
+//! Packages: `python` is those of Python, all else is npm's. What a workspace's sources ask for, from the operator's shared
+//! folder or from a registry.
 //!
 //! `specifiers` finds what is asked for, `tree` decides on versions and places, `client` and `contents` bring the files, `lock` is
 //! what stays. Nothing of a package runs here: no install script is ever started. A restart needs no registry.
@@ -10,15 +11,17 @@ pub mod lock;
 mod manifest;
 mod native;
 pub mod progress;
+pub mod python;
 pub mod registries;
 mod requirement;
 pub mod rules;
 pub mod shared;
 pub mod specifiers;
 mod tree;
+mod unfit;
 mod unpack;
 
-use crate::limits::{self, ByteSize};
+use crate::limits;
 use crate::store::blobs::Hash;
 use crate::store::{Store, StoreError};
 use client::Client;
@@ -38,6 +41,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tree::{Makings, Tree, Wanted};
+use unfit::Unfit;
 
 /// The packages of all workspaces.
 pub struct Packages {
@@ -98,14 +102,8 @@ pub enum Problem {
     TooDeep { package: String },
     #[error("a workspace may ask for {} packages", limits::MAX_DEPENDENCIES)]
     TooManyDependencies,
-    #[error("package `{package}` is too large: {what} is more than {limit}")]
-    TooLarge { package: String, what: &'static str, limit: ByteSize },
-    #[error("package `{package}` has more than {} files", limits::MAX_PACKAGE_FILES)]
-    TooManyFiles { package: String },
-    #[error("package `{package}` has a file under the path `{}`, which is not allowed", .path.escape_debug())]
-    Path { package: String, path: String },
-    #[error("package `{package}` cannot be unpacked, its tarball is damaged: {reason}")]
-    Damaged { package: String, reason: String },
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     #[error("package `{package}` is not what the registry says that it is: the tarball from {host} has another hash")]
     Integrity { package: String, host: String },
     #[error("package `{package}` has no hash in the registry, so nobody knows whether it is what was published")]
@@ -185,10 +183,8 @@ impl Problem {
             Self::Disabled { .. } => "registry_disabled",
             Self::Native { .. } => "package_native",
             Self::Conflict { .. } | Self::TooDeep { .. } => "package_conflict",
-            Self::TooManyPackages | Self::TooLarge { .. } | Self::TooManyFiles { .. } | Self::TooLargeTogether => {
-                "package_too_large"
-            }
-            Self::Path { .. } | Self::Damaged { .. } => "package_damaged",
+            Self::TooManyPackages | Self::TooLargeTogether => "package_too_large",
+            Self::Unfit(unfit) => unfit.code(),
             Self::Integrity { .. } | Self::NoIntegrity { .. } => "package_integrity",
             Self::Unauthorized { .. } | Self::Registry { .. } | Self::TooSlow => "registry_unavailable",
             Self::Store(_) => "storage_unavailable",

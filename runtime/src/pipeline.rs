@@ -4,12 +4,14 @@
 //! byte: permits travel with the response.
 
 mod call;
+mod operation;
 pub mod request;
 mod stream;
 
 use crate::auth::{Right, Tokens};
 use crate::context::RequestContext;
 use crate::error::RequestError;
+use crate::host_api::input::Arriving;
 use crate::host_api::log::Log;
 use crate::host_api::{Invocation, Stage};
 use crate::instance::pool::Pools;
@@ -22,7 +24,7 @@ use crate::workspace::admission::{Admission, Gates, Origin};
 use crate::workspace::registry::Registry;
 use bytes::{BufMut, Bytes, BytesMut};
 use call::Callable;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use request::{Bodies, Input};
@@ -78,7 +80,8 @@ impl Pipeline {
         identity.allow(Right::Invoke, route.workspace)?;
         request::check_method(&request, route)?;
         let live = self.registry.get(route.workspace).await?;
-        let input = self.bodies.read(request, route.style, self.tokens.is_open()).await?;
+        let as_it_arrives = route.style == Style::Http && live.deployment.reads_as_it_arrives(route.function);
+        let input = self.bodies.read(request, route.style, self.tokens.is_open(), as_it_arrives).await?;
 
         let began = Instant::now();
         let admission = self.gates.admit(live, route.function, Origin::Outside).await?;
@@ -92,6 +95,7 @@ impl Pipeline {
             caller: identity.name(),
             log: log.clone(),
             callee: Some(Arc::new(Callable { pipeline: self.clone(), live: admission.live.clone() })),
+            input: None,
             output: None,
         };
         match route.style {
@@ -110,6 +114,13 @@ impl Pipeline {
                     }
                 }
             },
+            Style::Http if let Some(operation) = admission.operation() => {
+                let message = format!(
+                    "`{}` is an operation: call it by `run`, or its app at the path {} below …/http/{}",
+                    route.function, operation.path, admission.function.grants.function
+                );
+                Err(RequestError::new(StatusCode::BAD_REQUEST, "bad_request", message))
+            }
             Style::Http => self.http(admission, input, invocation, route, context).await,
         }
     }
@@ -126,8 +137,8 @@ impl Pipeline {
     async fn http(
         self: &Arc<Self>,
         admission: Admission,
-        input: Input,
-        invocation: Invocation,
+        mut input: Input,
+        mut invocation: Invocation,
         route: &Route<'_>,
         context: RequestContext,
     ) -> Result<Response<AnswerBody>, RequestError> {
@@ -138,7 +149,21 @@ impl Pipeline {
             return Ok(answered?.map(|body| Either::Right(Either::Left(body))));
         }
         let event = event::of_request(&input.head, route.rest, &input.body, invocation.id);
-        match self.stream(admission, event, invocation, context, Framing::Bytes).await? {
+        let arriving = input.rest.take().map(|body| Arc::new(Arriving::new(body)));
+        invocation.input.clone_from(&arriving);
+        let answered = self.stream(admission, event, invocation, context, Framing::Bytes).await;
+        if !matches!(answered, Ok(Answered::Stream(_)))
+            && let Some(unread) = arriving.and_then(|body| body.take())
+            && !input.head.headers.contains_key(header::EXPECT)
+        {
+            // The answer goes out meanwhile.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a body that nobody reads any more, bounded in time and size"
+            )]
+            tokio::spawn(async move { request::drain(std::pin::pin!(unread)).await });
+        }
+        match answered? {
             Answered::Result(result) => Ok(event::answer(result)?.map(whole)),
             Answered::Stream(response) => Ok(response.map(|body| Either::Right(Either::Right(body)))),
         }

@@ -21,8 +21,8 @@ pub enum RoutingError {
 }
 
 /// Names that mean something else where a function's name could stand.
-pub const RESERVED: [&str; 9] =
-    ["run", "http", "versions", "executions", "events", "packages", "secrets", "settings", "logs"];
+pub const RESERVED: [&str; 10] =
+    ["run", "http", "versions", "executions", "events", "packages", "layers", "secrets", "settings", "logs"];
 
 impl Name {
     /// Checks a workspace's name.
@@ -39,6 +39,16 @@ impl Name {
     /// Checks a secret's name.
     pub fn secret(text: &str) -> Result<Self, RoutingError> {
         Self::parse("secret", text)
+    }
+
+    /// Checks a layer's name.
+    pub fn layer(text: &str) -> Result<Self, RoutingError> {
+        Self::parse("layer", text)
+    }
+
+    /// A function's name that was checked before: a server that reserves more names than the one that stored it still reads it.
+    pub fn stored(text: &str) -> Result<Self, RoutingError> {
+        Self::parse("function", text)
     }
 
     fn parse(what: &'static str, text: &str) -> Result<Self, RoutingError> {

@@ -2,6 +2,7 @@
 //!
 //! Invocations go straight to the pipeline; everything else is the control plane's router.
 
+mod flushed;
 mod timer;
 
 use crate::context::RequestContext;
@@ -10,6 +11,7 @@ use crate::limits;
 use crate::pipeline::{AnswerBody, Pipeline};
 use crate::routing;
 use axum::Router;
+use flushed::Flushed;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
@@ -27,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
-type Body = Either<AnswerBody, axum::body::Body>;
+type Body = Flushed<Either<AnswerBody, axum::body::Body>>;
 
 /// What a connection is served with.
 #[derive(Clone)]
@@ -78,18 +80,21 @@ impl Server {
         let answered = AssertUnwindSafe(self.dispatch(request, context)).catch_unwind().await;
         Ok(answered.unwrap_or_else(|_| {
             let error = RequestError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed");
-            error.respond(None, context.started.elapsed()).map(|bytes| Either::Left(Either::Left(Full::new(bytes))))
+            let answer = error.respond(None, context.started.elapsed());
+            answer.map(|bytes| Flushed::new(Either::Left(Either::Left(Full::new(bytes)))))
         }))
     }
 
     async fn dispatch(mut self, request: Request<Incoming>, context: RequestContext) -> Response<Body> {
         let uri = request.uri().clone();
         match routing::invocation(uri.path()) {
-            Some(route) => self.pipeline.serve(request, route, context).await.map(Either::Left),
+            Some(route) => {
+                self.pipeline.serve(request, route, context).await.map(|body| Flushed::new(Either::Left(body)))
+            }
             None => {
                 let request = request.map(axum::body::Body::new);
                 match Service::call(&mut self.control, request).await {
-                    Ok(response) => response.map(Either::Right),
+                    Ok(response) => response.map(|body| Flushed::new(Either::Right(body))),
                     Err(never) => match never {},
                 }
             }

@@ -2,4 +2,5 @@
 
 pub mod admission;
 pub mod locks;
+pub mod rate;
 pub mod registry;

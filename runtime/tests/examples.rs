@@ -14,13 +14,14 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// The examples, and what one needs besides the server.
-const EXAMPLES: [(&str, &[Need]); 10] = [
+const EXAMPLES: [(&str, &[Need]); 11] = [
     ("command", &[]),
     ("counter-with-cache", &[]),
     ("cross-language", &[]),
     ("function-component", &[]),
     ("javascript-handler-fetch", &[]),
     ("microservice-testing", &[]),
+    ("python-app", &[]),
     ("python-handler", &[]),
     ("rust-function", &[Need("wasm32-unknown-unknown")]),
     ("typescript-page", &[]),

@@ -17,6 +17,8 @@ mod packages;
 #[allow(dead_code, reason = "shared with the tests in `it`")]
 #[path = "it/server.rs"]
 mod server;
+#[path = "npm/servers.rs"]
+mod servers;
 #[path = "npm/upstream.rs"]
 mod upstream;
 

@@ -49,7 +49,8 @@ pub async fn cycles(tools: &Path) {
     }
     let tmp = Arc::new(TmpRoot::open(&data.path().join("tmp")).expect("a folder"));
     let compiler = Compiler::new(artefacts);
-    let registry = Registry::new(store.clone(), engines.clone(), compiler, tmp, None, limits.clone());
+    let registry =
+        Registry::new(store.clone(), engines.clone(), compiler, tmp, None, Default::default(), limits.clone());
     let factory = Arc::new(Factory { engines, interpreters, turns: Turns::new(2), images: Images::new(store) });
     let spec: WorkspaceSpec = serde_json::from_str(FUNCTIONS).expect("a body");
     let checked = spec.check(&limits).expect("a workspace");

@@ -3,8 +3,9 @@
 use super::Admin;
 use crate::deployment::bundle;
 use crate::deployment::document::{Document, StoredFunction, StoredImage, StoredMount, TASK, TRANSLATIONS};
-use crate::deployment::spec::{Folder, SpecError};
-use crate::deployment::typescript::{self, Original, Place, Refused};
+use crate::deployment::signature::Signature;
+use crate::deployment::spec::{Folder, Kind, SpecError};
+use crate::deployment::typescript::{self, Original, Place, Refused, Translated};
 use crate::deployment::{Deployment, Function, Program, Shape};
 use crate::error::RequestError;
 use crate::host_api::Invocation;
@@ -67,9 +68,11 @@ impl Admin {
         mut files: HashMap<Hash, Arc<[u8]>>,
         progress: &Progress,
     ) -> Result<Deployed, RequestError> {
+        self.attach(workspace, &mut document).await?;
         // Packages are looked for in what is run, hence after the translation.
         self.translate(&mut document, before, &mut files).await?;
         let about_packages = self.install(&mut document, before, &mut files, progress).await?;
+        self.install_python(&mut document, before, &mut files, progress).await?;
         let about_programs = self.prepare_programs(&document, before).await?;
         progress.tell(Event::Loading { functions: document.functions.len() });
         let _turn = self.builds.acquire().await.map_err(|error| RequestError::internal(&error))?;
@@ -130,6 +133,9 @@ impl Admin {
         let mut originals = Vec::new();
         for function in &mut document.functions {
             let known = before.and_then(|before| before.function(&function.name));
+            if function.language == Kind::JavaScript {
+                describe(function, known, files).await;
+            }
             if let Some(tree) = function.task() {
                 self.translate_files(function, known, tree, files).await?;
                 continue;
@@ -139,6 +145,7 @@ impl Admin {
             }
             let known = known.filter(|there| there.code == function.code && there.file() == function.file());
             function.translation = known.and_then(|there| there.translation);
+            function.signatures = known.map(|there| there.signatures.clone()).unwrap_or_default();
             if function.translation.is_none()
                 && let Some(code) = files.get(&function.code)
             {
@@ -152,11 +159,12 @@ impl Admin {
         }
         let translated = typescript::translate(&originals).await?;
         for ((function, original), result) in functions.into_iter().zip(originals).zip(translated) {
-            let code: Arc<[u8]> = match result {
-                Ok(code) => code.into_bytes().into(),
+            let Translated { code, signatures } = match result {
+                Ok(translated) => translated,
                 Err(refused) => return Err(cannot_deploy(&function.name, does_not_parse(original.file, refused))),
             };
-            function.translation = Some(Hash::of(&code));
+            let code: Arc<[u8]> = code.into_bytes().into();
+            (function.translation, function.signatures) = (Some(Hash::of(&code)), signatures);
             files.insert(Hash::of(&code), code);
         }
         Ok(())
@@ -175,7 +183,7 @@ impl Admin {
             return Ok(());
         }
         if let Some(known) = known.filter(|there| there.task() == Some(tree) && there.main == function.main) {
-            function.translation = known.translation;
+            (function.translation, function.signatures) = (known.translation, known.signatures.clone());
             function.mounts.extend(known.mounts.iter().find(is_ours).cloned());
             return Ok(());
         }
@@ -198,12 +206,13 @@ impl Admin {
         let translated = typescript::translate(&originals).await?;
         let mut made = BTreeMap::new();
         for ((path, original), result) in paths.into_iter().zip(originals).zip(translated) {
-            let code: Arc<[u8]> = match result {
-                Ok(code) => code.into_bytes().into(),
+            let Translated { code, signatures } = match result {
+                Ok(translated) => translated,
                 Err(refused) => return Err(cannot_deploy(&function.name, does_not_parse(original.file, refused))),
             };
+            let code: Arc<[u8]> = code.into_bytes().into();
             if function.main.as_ref() == Some(&path) {
-                function.translation = Some(Hash::of(&code));
+                (function.translation, function.signatures) = (Some(Hash::of(&code)), signatures);
                 files.insert(Hash::of(&code), code.clone());
             }
             made.insert(path, code);
@@ -234,9 +243,10 @@ impl Admin {
         for function in &mut document.functions {
             let known = before.and_then(|before| before.function(&function.name)).filter(|there| same(there, function));
             if let Some(known) = known {
-                (function.callable, function.entries) = (known.callable, known.entries.clone());
+                function.shape.clone_from(&known.shape);
+                function.signatures.clone_from(&known.signatures);
                 function.image = known.image.clone();
-                if same_settings && same_names {
+                if same_settings && same_names && !is_outdated(known, &deployment) {
                     continue;
                 }
             }
@@ -260,7 +270,16 @@ impl Admin {
             let Some(function) = document.functions.iter_mut().find(|function| function.name == built.name) else {
                 continue;
             };
-            (function.callable, function.entries) = (built.shape.callable, built.shape.entries);
+            function.shape = built.shape;
+            match function.language {
+                Kind::Python => function.signatures = built.signatures,
+                _ => Signature::keep_entries(
+                    &mut function.signatures,
+                    &function.name,
+                    function.shape.callable,
+                    &function.shape.entries,
+                ),
+            }
             // None where this load left what cannot be an image, whatever the one before did.
             function.image = built.stored.map(|(stored, content)| {
                 images.push(content);
@@ -273,6 +292,11 @@ impl Admin {
         }
         drop(loads);
         deployment.set_loaded(document);
+        for function in deployment.functions().filter(|function| !function.operations.is_empty()) {
+            if !function.shape.takes_requests && !function.program.speaks_http() {
+                return Err(SpecError::NoApp { function: function.grants.function.clone() }.into());
+            }
+        }
         Ok(Built { deployment, made, images, warnings })
     }
 
@@ -287,22 +311,33 @@ impl Admin {
         {
             let probed = factory.probe(function, upload, invocation).await;
             probed.map_err(|error| cannot_deploy(&name, error))?;
-            let shape = Shape { callable: true, entries: vec![] };
-            return Ok(BuiltFunction { name, shape, made: None, stored: None, no_image: None });
+            let shape = Shape::plain();
+            return Ok(BuiltFunction { name, shape, signatures: vec![], made: None, stored: None, no_image: None });
         }
         let loaded = factory.load(function, invocation, slot).await;
-        let Loaded { instance, shape, image } = loaded.map_err(|error| cannot_deploy(&name, error))?;
+        let Loaded { instance, shape, signatures, image } = loaded.map_err(|error| cannot_deploy(&name, error))?;
         let captured = match image {
             Ok(captured) => captured,
             Err(reason) => {
                 let (made, no_image) = (Some(Made::Loaded(instance)), Some(reason));
-                return Ok(BuiltFunction { name, shape, made, stored: None, no_image });
+                return Ok(BuiltFunction { name, shape, signatures, made, stored: None, no_image });
             }
         };
         drop(instance);
         let NewImage { image, stored, content } = factory.make_image(function, captured).await?;
         let stored = Some((stored, content));
-        Ok(BuiltFunction { name, shape, made: Some(Made::Image(image)), stored, no_image: None })
+        Ok(BuiltFunction { name, shape, signatures, made: Some(Made::Image(image)), stored, no_image: None })
+    }
+}
+
+/// Reads the types of JavaScript, where its comments tell them.
+async fn describe(function: &mut StoredFunction, known: Option<&StoredFunction>, files: &HashMap<Hash, Arc<[u8]>>) {
+    if let Some(known) = known.filter(|there| there.code == function.code && there.language == function.language) {
+        function.signatures = known.signatures.clone();
+    } else if let Some(text) = files.get(&function.code).and_then(|code| std::str::from_utf8(code).ok())
+        && typescript::has_jsdoc(text)
+    {
+        function.signatures = typescript::describe(function.file(), text.to_owned()).await;
     }
 }
 
@@ -310,6 +345,7 @@ impl Admin {
 struct BuiltFunction {
     name: Name,
     shape: Shape,
+    signatures: Vec<Signature>,
     made: Option<Made>,
     /// Its image as it is stored, and the content.
     stored: Option<(StoredImage, Arc<[u8]>)>,
@@ -324,6 +360,12 @@ fn same(a: &StoredFunction, b: &StoredFunction) -> bool {
         && a.language == b.language
         && names(a) == names(b)
         && a.limits == b.limits
+}
+
+/// Whether another interpreter may find out more about a function than the one that loaded it did.
+fn is_outdated(known: &StoredFunction, deployment: &Deployment) -> bool {
+    let made_for = deployment.function(known.name.as_str()).map(|function| &function.made_for);
+    known.image.as_ref().is_some_and(|image| Some(&image.interpreter) != made_for)
 }
 
 /// A source that the translator refuses, in the shape that the interpreter's own refusals have.

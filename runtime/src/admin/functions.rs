@@ -4,7 +4,8 @@ use super::deploy::Deployed;
 use super::{Admin, Answer, Shared, json, watch};
 use crate::deployment::bundle::Format;
 use crate::deployment::document::{Dependencies, Document, Isolation, StoredFunction};
-use crate::deployment::spec::{CheckedFunction, FunctionSpec, Kind, WorkspaceSpec};
+use crate::deployment::signature::Signature;
+use crate::deployment::spec::{CheckedFunction, FunctionSpec, Kind, OpenApi, Requirements, WorkspaceSpec};
 use crate::error::RequestError;
 use crate::packages::progress::Progress;
 use crate::pipeline::request;
@@ -48,6 +49,7 @@ pub(super) async fn deploy(
             let before = admin.stored(&workspace).await?;
             let mut document = checked.document;
             document.packages = before.as_ref().and_then(|before| before.packages.clone());
+            document.python = before.as_ref().and_then(|before| before.python.clone());
             let deployed =
                 admin.deploy(&change, &workspace, document, before.as_ref(), checked.files, &progress).await?;
             echo(body, &deployed)
@@ -102,17 +104,21 @@ pub(super) struct Settings {
     optional_dependencies: BTreeMap<String, String>,
     #[serde(default, rename = "disableNpmRegistry", skip_serializing_if = "std::ops::Not::not")]
     disable_npm_registry: bool,
+    #[serde(default, skip_serializing_if = "Requirements::is_empty")]
+    requirements: Requirements,
 }
 
 impl Settings {
     fn of(document: &Document) -> Self {
-        let Dependencies { dependencies, optional_dependencies, disable_npm_registry } = document.dependencies.clone();
+        let Dependencies { dependencies, optional_dependencies, disable_npm_registry, requirements } =
+            document.dependencies.clone();
         Self {
             env: document.env.clone(),
             egress: document.egress.clone(),
             dependencies,
             optional_dependencies,
             disable_npm_registry,
+            requirements: Requirements(requirements),
         }
     }
 
@@ -133,6 +139,9 @@ impl Settings {
         }
         if self.disable_npm_registry {
             shown.insert("disableNpmRegistry".into(), value!(true));
+        }
+        if !self.requirements.is_empty() {
+            shown.insert("requirements".into(), value!(self.requirements));
         }
         shown
     }
@@ -164,6 +173,7 @@ pub(super) async fn put_settings(
                 dependencies: settings.dependencies,
                 optional_dependencies: settings.optional_dependencies,
                 disable_npm_registry: settings.disable_npm_registry,
+                requirements: settings.requirements.0,
             };
             let document = Document { env: settings.env, egress: settings.egress, dependencies, ..before };
             document.check(&admin.pipeline.limits)?;
@@ -185,7 +195,14 @@ pub(super) async fn read_one(
     admin.authorize(&headers, &workspace)?;
     let document = admin.pipeline.registry.document(&workspace).await?;
     let stored = document.function(&function).ok_or_else(|| no_function(&workspace, &function))?;
-    json(StatusCode::OK, &admin.shown(stored).await?)
+    let mut shown = admin.shown(stored).await?;
+    let operations = stored.operations().map_err(|error| RequestError::internal(&error))?;
+    let signatures: Vec<Signature> =
+        stored.signatures.iter().cloned().chain(operations.into_iter().map(|described| described.signature)).collect();
+    if !signatures.is_empty() {
+        shown["schemas"] = Signature::show_all(&function, &signatures);
+    }
+    json(StatusCode::OK, &shown)
 }
 
 /// What a bare upload may say besides its code.
@@ -200,6 +217,10 @@ pub(super) struct Asked {
     provisioned: Option<u32>,
     /// The file of a bundle that is run.
     main: Option<String>,
+    /// With commas between them.
+    layers: Option<String>,
+    /// The file of a bundle that describes its app.
+    openapi: Option<String>,
 }
 
 /// `PUT /v2/functions/{workspace}/{function}`: one function, in JSON, as its bare code or as an archive by its media type.
@@ -269,6 +290,12 @@ fn echo(body: Bytes, deployed: &Deployed) -> Answer {
     json(StatusCode::OK, &answer)
 }
 
+/// What a request's body is, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> String {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    media.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
 fn no_function(workspace: &Name, function: &Name) -> RequestError {
     let message = format!("there is no function `{function}` in the workspace `{workspace}`");
     RequestError::new(StatusCode::NOT_FOUND, "function_not_found", message)
@@ -276,7 +303,7 @@ fn no_function(workspace: &Name, function: &Name) -> RequestError {
 
 impl Admin {
     /// The stored document, if the workspace is there.
-    async fn stored(&self, workspace: &Name) -> Result<Option<Document>, RequestError> {
+    pub(super) async fn stored(&self, workspace: &Name) -> Result<Option<Document>, RequestError> {
         match self.pipeline.registry.document(workspace).await {
             Ok(document) => Ok(Some(document)),
             Err(RegistryError::NoWorkspace(_)) => Ok(None),
@@ -294,8 +321,7 @@ impl Admin {
     ) -> Result<(StoredFunction, Arc<[u8]>), RequestError> {
         let limits = &self.pipeline.limits;
         let mut unpacked = None;
-        let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let media = media.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let media = media_type(headers);
         let source = async |language, body: Body| {
             let body = self.body(body, limits.request_size).await?;
             let code = String::from_utf8(body.into()).map_err(|error| {
@@ -330,12 +356,8 @@ impl Admin {
                 spec.code = base64::engine::general_purpose::STANDARD.encode(&wasm);
                 spec
             }
-            "application/zip" | "application/x-zip-compressed" => {
-                let found = self.unpacked(body, Format::Zip, function, asked.main.clone()).await?;
-                FunctionSpec::bare(String::new(), unpacked.insert(found).bundle.kind)
-            }
-            "application/gzip" | "application/x-gzip" | "application/x-tar+gzip" | "application/x-gtar" => {
-                let found = self.unpacked(body, Format::TarGz, function, asked.main.clone()).await?;
+            other if let Some(format) = Format::of_media(other) => {
+                let found = self.unpacked(body, format, function, asked.main.clone()).await?;
                 FunctionSpec::bare(String::new(), unpacked.insert(found).bundle.kind)
             }
             _ => {
@@ -353,6 +375,10 @@ impl Admin {
         spec.fuel = asked.fuel.or(spec.fuel);
         spec.isolation = asked.isolation.unwrap_or(spec.isolation);
         spec.provisioned = asked.provisioned.or(spec.provisioned);
+        if let Some(layers) = asked.layers {
+            spec.layers = layers.split(',').filter(|layer| !layer.is_empty()).map(str::to_string).collect();
+        }
+        spec.openapi = asked.openapi.map(OpenApi::File).or(spec.openapi);
         let (bundle, _turn) = unpacked.map(|unpacked| (unpacked.bundle, unpacked.turn)).unzip();
         let CheckedFunction { stored, code, folder } = match bundle {
             Some(bundle) => spec.bundled(function.clone(), bundle)?,
@@ -387,6 +413,9 @@ impl Admin {
         optional("fuel", function.limits.fuel.map(Value::from));
         optional("isolation", (function.isolation != Isolation::default()).then(|| value!(function.isolation)));
         optional("provisionedConcurrency", function.provisioned.map(Value::from));
+        optional("layers", (!function.layers.is_empty()).then(|| value!(function.layers)));
+        optional("openapi", function.openapi.clone().map(Value::Object));
+        optional("requirements", (!function.requirements.is_empty()).then(|| value!(function.requirements)));
         Ok(Value::Object(shown))
     }
 }

@@ -1,10 +1,12 @@
 //! The packages of a deploy: what its functions ask for, found, installed and mounted; and what a workspace has.
 
-use super::{Admin, Answer, Shared, json};
+use super::{Admin, Answer, Shared, json, python};
 use crate::deployment::document::{Asks, Document, RUNTIME, StoredFunction, StoredMount};
+use crate::deployment::spec::Kind;
 use crate::error::RequestError;
 use crate::packages::lock::{Asked, Lock, StoredPackages};
 use crate::packages::progress::Progress;
+use crate::packages::python::LockedWheel;
 use crate::packages::{Problem, Request, specifiers};
 use crate::routing::Name;
 use crate::store::blobs::Hash;
@@ -29,11 +31,11 @@ enum Form {
 }
 
 /// Code that a deploy brings along, by its hash.
-type Fresh = HashMap<Hash, Arc<[u8]>>;
+pub(super) type Fresh = HashMap<Hash, Arc<[u8]>>;
 
 /// A package as it is listed.
 #[derive(Serialize)]
-struct Listed<'a> {
+pub(super) struct Listed<'a> {
     name: &'a str,
     version: &'a str,
     /// Whether a function, or the workspace's `dependencies`, ask for it.
@@ -44,6 +46,27 @@ struct Listed<'a> {
     place: Option<&'a str>,
     #[serde(rename = "neededBy", skip_serializing_if = "<[String]>::is_empty")]
     needed_by: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<Kind>,
+    /// Of the wheel that was unpacked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<&'a str>,
+}
+
+impl<'a> Listed<'a> {
+    pub(super) fn of_python(package: &'a LockedWheel, source: &'static str) -> Self {
+        Self {
+            name: &package.name,
+            version: &package.version,
+            direct: package.direct,
+            size: package.size,
+            source,
+            place: None,
+            needed_by: &package.needed_by,
+            language: Some(Kind::Python),
+            sha256: Some(&package.sha256),
+        }
+    }
 }
 
 /// `GET /v2/functions/{workspace}/packages`
@@ -63,6 +86,8 @@ pub(super) async fn list(State(admin): Shared, Path(workspace): Path<String>, he
             source: "installed",
             place: Some(&package.place),
             needed_by: &package.needed_by,
+            language: None,
+            sha256: None,
         })
         .collect();
     let shared = admin.packages.shared().cloned();
@@ -79,7 +104,11 @@ pub(super) async fn list(State(admin): Shared, Path(workspace): Path<String>, he
         source: "shared",
         place: None,
         needed_by: &[],
+        language: None,
+        sha256: None,
     }));
+    let python_lock = admin.python_lock(&document).await?.unwrap_or_default();
+    listed.extend(python::listed(&python_lock, admin.shared_python.as_ref()));
     json(StatusCode::OK, &value!({ "packages": listed }))
 }
 
@@ -144,6 +173,7 @@ impl Admin {
                 known.program() == function.program()
                     && known.task() == function.task()
                     && known.translations() == function.translations()
+                    && known.opt() == function.opt()
             };
             let known = known.filter(same);
             function.asks = match known.and_then(|known| known.asks.clone()) {
@@ -158,12 +188,11 @@ impl Admin {
         let mut sources = self.sources(function, files, Form::Run).await?;
         let own = |(path, _): &(String, Vec<u8>)| path == "package.json";
         let package = sources.iter().position(own).map(|at| sources.swap_remove(at).1);
-        let brought: Vec<String> = match function.task() {
-            Some(task) => {
-                self.pipeline.registry.store.trees.read(task).await?.files.into_iter().map(|it| it.path).collect()
-            }
-            None => Vec::new(),
-        };
+        let mut brought = Vec::new();
+        for folder in function.task().into_iter().chain(function.opt()) {
+            let files = self.pipeline.registry.store.trees.read(folder).await?.files;
+            brought.extend(files.into_iter().map(|file| file.path));
+        }
         let scanned = tokio::task::spawn_blocking(move || {
             let own_name = package.as_deref().and_then(name_of);
             let mut asks =
@@ -174,7 +203,7 @@ impl Admin {
                     *can_do_without &= found.optional;
                 }
             }
-            // What the function has in a `node_modules` of its own, wherever that lies, is there; and so is the package that it is.
+            // What the function or a layer has in a `node_modules`, wherever that lies, is there; and so is the package that it is.
             let has = |name: &str| {
                 let place = format!("/node_modules/{name}");
                 let is_of = |path: &String| {

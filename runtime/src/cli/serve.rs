@@ -3,7 +3,7 @@
 use super::Serve;
 use crate::admin::Admin;
 use crate::auth::Tokens;
-use crate::config::{Config, PackageSettings, Settings};
+use crate::config::{Config, PackageSettings, PythonSettings, Settings};
 use crate::deployment::document::PROVISIONED;
 use crate::engine::artefacts::Artefacts;
 use crate::engine::compiler::Compiler;
@@ -17,6 +17,8 @@ use crate::instance::replace;
 use crate::interpreters::{Interpreters, Language};
 use crate::limits;
 use crate::packages::Packages;
+use crate::packages::python::PythonPackages;
+use crate::packages::python::pip::Pip;
 use crate::packages::registries::Registries;
 use crate::packages::rules::Rules;
 use crate::packages::shared::SharedFolder;
@@ -112,6 +114,56 @@ fn rules(settings: &PackageSettings) -> Rules {
     }
 }
 
+/// What pip may know of this environment: where it finds itself and its configuration, where packages come from, and the way
+/// there. Nothing else: the server's own secrets are none of its business.
+const FOR_PIP: [&str; 32] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "XDG_CONFIG_HOME",
+    "XDG_CONFIG_DIRS",
+    "NETRC",
+    "PIP_CONFIG_FILE",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_NO_INDEX",
+    "PIP_FIND_LINKS",
+    "PIP_TRUSTED_HOST",
+    "PIP_CERT",
+    "PIP_CLIENT_CERT",
+    "PIP_PROXY",
+    "PIP_DEFAULT_TIMEOUT",
+    "PIP_TIMEOUT",
+    "PIP_RETRIES",
+    "PIP_KEYRING_PROVIDER",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_PRE",
+];
+
+fn python_packages(settings: &PythonSettings, store: Arc<Store>, data: &Path) -> anyhow::Result<PythonPackages> {
+    #[expect(clippy::disallowed_methods, reason = "pip is configured by the environment, as everywhere")]
+    let known = |name: &str| Some((name.to_string(), std::env::var(name).ok()?));
+    let environment = FOR_PIP.iter().filter_map(|name| known(name)).collect();
+    let made = store
+        .folder("python")
+        .and_then(|folder| Pip::new(settings.python.clone(), environment, folder, &data.join("python")))
+        .and_then(|pip| {
+            PythonPackages::new(store, pip, settings.allow.clone().map(|names| names.into_iter().collect()))
+        });
+    made.context("Python packages cannot be installed")
+}
+
 /// Guests' files and connections are bounded by limits of their own; the process must have room for all of them.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -148,12 +200,19 @@ async fn serve(settings: Settings, registries: Registries, workers: usize) -> an
         shared_packages(&settings.packages)?,
     )
     .context("packages cannot be installed")?;
+    let python = python_packages(&settings.python, store.clone(), &settings.data)?;
+    let shared_python = match &settings.python.install {
+        Some(asked) => python.share(&settings.python.folder, asked).await,
+        None => None,
+    };
+    let shared_lock = shared_python.as_ref().map(|shared| shared.lock.clone());
     let registry = Arc::new(Registry::new(
         store,
         engines.clone(),
         compiler,
         Arc::new(tmp),
         packages.shared_path().map(Path::to_path_buf),
+        (shared_python, settings.python.imports),
         settings.limits.clone(),
     ));
     let factory = Factory { engines, interpreters, turns: Turns::new(workers), images };
@@ -172,7 +231,7 @@ async fn serve(settings: Settings, registries: Registries, workers: usize) -> an
         bodies: Bodies::new(settings.limits.request_size),
         limits: settings.limits,
     });
-    let admin = Admin::new(pipeline.clone(), packages);
+    let admin = Admin::new(pipeline.clone(), packages, python, shared_lock);
     let server = Server { pipeline: pipeline.clone(), control: admin.clone().router() };
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the server, and ends with it below")]
     let sweeper = tokio::spawn(sweep(pipeline.clone()));

@@ -6,7 +6,7 @@
 mod archive;
 mod main;
 
-pub use archive::Format;
+pub use archive::{Format, unpack};
 pub use main::kind;
 
 use crate::deployment::spec::Kind;

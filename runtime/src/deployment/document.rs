@@ -1,5 +1,9 @@
 //! What is stored of a deployment: one JSON document a workspace, its code elsewhere by hash.
 
+use super::Shape;
+use super::layers::Layer;
+use super::operations::{self, Described, OperationError};
+use super::signature::Signature;
 use super::spec::Kind;
 use crate::limits::AskedLimits;
 use crate::packages::lock::{Asked, StoredPackages};
@@ -23,6 +27,9 @@ pub struct Document {
     /// What was installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<StoredPackages>,
+    /// The same for Python.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<StoredPackages>,
     pub functions: Vec<StoredFunction>,
 }
 
@@ -37,6 +44,9 @@ pub struct Dependencies {
     /// Nothing is installed: what the server's shared folder has is all that there is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disable_npm_registry: bool,
+    /// Python packages, as the lines of a requirements.txt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
 }
 
 /// What stands in the JSON of a document with a function that keeps instances ready.
@@ -57,23 +67,33 @@ pub struct StoredFunction {
     /// The folders that it reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<StoredMount>,
+    /// The layers that it sees together at `/opt`, the later ones over the earlier ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
     /// The packages that its files ask for; none where nobody has looked yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<Asks>,
+    /// The Python packages that were written down for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The OpenAPI description of an app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openapi: Option<Map<String, Value>>,
     pub limits: AskedLimits,
     #[serde(default, skip_serializing_if = "Isolation::is_default")]
     pub isolation: Isolation,
     /// Instances that are kept ready whether it is called or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioned: Option<u32>,
-    /// What the first load found out.
-    pub callable: bool,
-    #[serde(default)]
-    pub entries: Vec<String>,
+    #[serde(flatten)]
+    pub shape: Shape,
+    /// The types of its entry points that say something of theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<Signature>,
     /// What the first load left in memory, to fork instances from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<StoredImage>,
@@ -88,12 +108,18 @@ pub struct Asks {
     /// What its own `package.json` says.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub declared: BTreeMap<String, Asked>,
+    /// The lines of its own `requirements.txt`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
 }
 
 /// The folder of a function's own files.
 pub const TASK: &str = "/var/task";
 /// The folder of a workspace's packages.
 pub const RUNTIME: &str = "/var/runtime";
+
+/// The folder of what a function's layers make together.
+pub const OPT: &str = "/opt";
 
 /// Where a function of several files finds the JavaScript that was made of its TypeScript and JSX.
 pub const TRANSLATIONS: &str = "/var/translated";
@@ -163,8 +189,18 @@ impl StoredFunction {
         self.folder_at(TRANSLATIONS)
     }
 
+    /// The folder that its layers make, once they were looked up.
+    pub fn opt(&self) -> Option<Hash> {
+        self.folder_at(OPT)
+    }
+
     fn folder_at(&self, at: &str) -> Option<Hash> {
         self.mounts.iter().find(|mount| mount.at == at).map(|mount| mount.tree)
+    }
+
+    /// The operations that its description names.
+    pub fn operations(&self) -> Result<Vec<Described>, OperationError> {
+        self.openapi.as_ref().map_or(Ok(Vec::new()), operations::read)
     }
 
     /// The names of the declared parameters, in order.
@@ -190,7 +226,7 @@ impl Document {
     pub fn uses(&self) -> Vec<Use> {
         let images = self.functions.iter().flat_map(|function| &function.image).map(|image| image.content);
         let translations = self.functions.iter().filter_map(|function| function.translation);
-        let lock = self.packages.iter().map(|packages| packages.lock);
+        let lock = self.packages.iter().chain(&self.python).map(|packages| packages.lock);
         let files = self.functions.iter().map(|function| function.code).chain(translations).chain(images).chain(lock);
         files.map(Use::File).chain(self.trees().map(Use::Tree)).collect()
     }
@@ -210,7 +246,7 @@ impl Serialize for Name {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Name::function(&text).map_err(de::Error::custom)
+        Name::stored(&text).map_err(de::Error::custom)
     }
 }
 
@@ -224,5 +260,21 @@ impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
         Hash::parse(&text).ok_or_else(|| de::Error::custom("not a hash"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_of_before_signatures_were_stored_is_read() {
+        let code = Hash::of(b"return 1");
+        let text = format!(
+            r#"{{"functions": [{{"name": "f", "language": "python", "code": "{code}", "limits": {{}}, "callable": true}}]}}"#
+        );
+        let document: Document = serde_json::from_str(&text).expect("it is whole");
+        assert!(document.functions[0].signatures.is_empty());
+        assert!(!serde_json::to_string(&document).expect("JSON").contains("signatures"));
     }
 }

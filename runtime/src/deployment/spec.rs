@@ -1,9 +1,13 @@
 //! A deploy's body: as it was written, and its checks that need no sandbox.
 
+use super::Shape;
 use super::bundle::{self, Bundle, BundleError, Files};
 use super::document::{Dependencies, Document, Isolation, StoredFunction, StoredMount, TASK};
+use super::layers::{self, Layer, LayerError};
+use super::operations::{self, OperationError};
 use crate::host_api::egress::rules::Rules;
 use crate::limits::{self, AskedLimits, ByteSize, ServerLimits};
+use crate::packages::python::requirements;
 use crate::routing::{Name, RoutingError};
 use crate::store::blobs::Hash;
 use crate::store::trees::Tree;
@@ -29,6 +33,35 @@ pub struct WorkspaceSpec {
     pub optional_dependencies: BTreeMap<String, String>,
     #[serde(default, rename = "disableNpmRegistry")]
     pub disable_npm_registry: bool,
+    #[serde(default)]
+    pub requirements: Requirements,
+}
+
+/// Python packages: a list of requirements, or the text of a requirements.txt.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "WrittenRequirements")]
+pub struct Requirements(pub Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "requirements are a list of texts, or the text of a requirements.txt")]
+enum WrittenRequirements {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl Requirements {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<WrittenRequirements> for Requirements {
+    fn from(written: WrittenRequirements) -> Self {
+        match written {
+            WrittenRequirements::List(list) => Self(list),
+            WrittenRequirements::Text(text) => Self(text.lines().map(str::to_string).collect()),
+        }
+    }
 }
 
 /// The functions in the order in which they were written; a name that is there twice is refused.
@@ -60,6 +93,24 @@ pub struct FunctionSpec {
     pub isolation: Isolation,
     #[serde(rename = "provisionedConcurrency")]
     pub provisioned: Option<u32>,
+    /// `name`, `name:latest` or `name:3`, the later ones over the earlier ones.
+    #[serde(default)]
+    pub layers: Vec<String>,
+    /// What a read function shows of its types, so that it can be sent again as it was read. They are found anew.
+    #[serde(default, rename = "schemas")]
+    pub shown: serde::de::IgnoredAny,
+    #[serde(default)]
+    pub requirements: Requirements,
+    /// The OpenAPI description of an app, or which of its files that is.
+    pub openapi: Option<OpenApi>,
+}
+
+/// An OpenAPI description, as it is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "openapi is an OpenAPI description, or the path of one of the function's files")]
+pub enum OpenApi {
+    File(String),
+    Description(Map<String, Value>),
 }
 
 /// A file of a function, as it is written.
@@ -127,6 +178,8 @@ pub enum SpecError {
     Name(#[from] RoutingError),
     #[error("function `{function}`: {source}")]
     Limit { function: Name, source: limits::LimitError },
+    #[error("requirements: {0}")]
+    Requirement(#[from] requirements::LineError),
     #[error("egress: {0}")]
     Egress(#[from] crate::host_api::egress::rules::RuleError),
     #[error("{what}: {found} is more than the {allowed} that are allowed")]
@@ -150,6 +203,17 @@ pub enum SpecError {
     MainLanguage { function: Name, main: String, language: Kind },
     #[error("function `{function}`: {source}")]
     Bundle { function: Name, source: BundleError },
+    #[error("function `{function}`: {source}")]
+    Layer { function: Name, source: LayerError },
+    #[error("function `{function}`: {source}")]
+    Operations { function: Name, source: OperationError },
+    #[error(
+        "function `{function}`: it has an OpenAPI description, and is no app whose operations could be called: a WSGI or ASGI `app`, \
+         `export default {{ fetch }}`, or a `wasi:http` component"
+    )]
+    NoApp { function: Name },
+    #[error("function `{function}`: its OpenAPI description `{}` {problem}", .file.escape_debug())]
+    OpenApi { function: Name, file: String, problem: String },
 }
 
 /// A spec that passed its checks: what to store, and the code by its hash.
@@ -180,6 +244,7 @@ impl WorkspaceSpec {
             dependencies: self.dependencies,
             optional_dependencies: self.optional_dependencies,
             disable_npm_registry: self.disable_npm_registry,
+            requirements: self.requirements.0,
         };
         let mut document = Document { env: self.env, egress: self.egress, dependencies, ..Document::default() };
         let (mut files, mut folders) = (HashMap::new(), Vec::new());
@@ -210,6 +275,10 @@ impl FunctionSpec {
             fuel: None,
             isolation: Isolation::default(),
             provisioned: None,
+            layers: Vec::new(),
+            shown: serde::de::IgnoredAny,
+            requirements: Requirements::default(),
+            openapi: None,
         }
     }
 
@@ -244,6 +313,16 @@ impl FunctionSpec {
         if code.iter().all(u8::is_ascii_whitespace) {
             return Err(SpecError::Empty { function: name });
         }
+        let layers = layers::asked(&self.layers);
+        let layers: Vec<Layer> = layers.map_err(|source| SpecError::Layer { function: name.clone(), source })?;
+        let openapi = match self.openapi {
+            None => None,
+            Some(OpenApi::Description(description)) => Some(description),
+            Some(OpenApi::File(file)) => Some(description_in(bundle.as_ref(), &name, file)?),
+        };
+        if let Some(description) = &openapi {
+            operations::read(description).map_err(|source| SpecError::Operations { function: name.clone(), source })?;
+        }
         let mounts = bundle.iter().map(|bundle| StoredMount { at: TASK.into(), tree: bundle.hash }).collect();
         let (main, folder) = bundle
             .map(|Bundle { files, main, tree, .. }| (main, Folder { tree, contents: files.into_values().collect() }))
@@ -255,18 +334,31 @@ impl FunctionSpec {
             translation: None,
             main,
             mounts,
+            layers,
             asks: None,
+            requirements: self.requirements.0,
+            openapi,
             parameters: self.parameters,
             description: self.description,
             limits: AskedLimits { timeout: self.timeout, memory: self.memory, fuel: self.fuel },
             isolation: self.isolation,
             provisioned: self.provisioned,
-            callable: false,
-            entries: Vec::new(),
+            shape: Shape::default(),
+            signatures: Vec::new(),
             image: None,
         };
         Ok(CheckedFunction { stored, code, folder })
     }
+}
+
+/// The description in one of a function's files.
+fn description_in(bundle: Option<&Bundle>, function: &Name, file: String) -> Result<Map<String, Value>, SpecError> {
+    let content = bundle.and_then(|bundle| bundle.files.get(&file));
+    let read = match content {
+        None => Err("is none of the function's files".to_string()),
+        Some(content) => serde_json::from_slice(content).map_err(|error| format!("is no JSON object: {error}")),
+    };
+    read.map_err(|problem| SpecError::OpenApi { function: function.clone(), file, problem })
 }
 
 /// Code with other files beside it.
@@ -336,6 +428,10 @@ impl Document {
         let asked = &self.dependencies;
         let count = asked.dependencies.len() + asked.optional_dependencies.len();
         at_most("dependencies", count, limits::MAX_DEPENDENCIES)?;
+        let own = self.functions.iter().map(|function| &function.requirements);
+        for lines in own.chain([&asked.requirements]) {
+            requirements::read(lines.iter().map(String::as_str))?;
+        }
         Rules::parse(self.egress.iter().map(String::as_str))?;
         let size: usize = self.env.iter().map(|(name, value)| name.len() + value.len()).sum();
         if ByteSize(size as u64) > limits::MAX_ENVIRONMENT {

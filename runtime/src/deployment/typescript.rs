@@ -1,11 +1,15 @@
-//! TypeScript and JSX: translated to JavaScript once, at the deploy.
+//! TypeScript and JSX: translated to JavaScript once, at the deploy; and the types of JavaScript and TypeScript, read there too.
 //!
-//! `translator` makes of one file's text the JavaScript that is run, with a source map in its last line, by which the interpreter
+//! `signatures` finds the entry points' types, `jsdoc` those that stand in comments, `schema` says them. `translator` makes of one file's text the JavaScript that is run, with a source map in its last line, by which the interpreter
 //! shows the places of the original. A parser that recurses can be brought down by what it reads: so it works in a child
 //! process, and this is the server's side of it.
 
+mod jsdoc;
+mod schema;
+mod signatures;
 mod translator;
 
+use super::signature::Signature;
 use crate::engine::child::{self, Bounds, ChildError};
 use crate::limits;
 use serde::{Deserialize, Serialize};
@@ -26,6 +30,14 @@ static TURNS: Semaphore = Semaphore::const_new(limits::CONCURRENT_TRANSLATIONS);
 pub struct Original {
     pub file: String,
     pub text: String,
+}
+
+/// What a file was made into.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Translated {
+    pub code: String,
+    /// The types of what may be its entry points.
+    pub signatures: Vec<Signature>,
 }
 
 /// What is wrong in a file.
@@ -62,8 +74,8 @@ pub enum TranslateError {
     Run(#[source] std::io::Error),
 }
 
-/// The JavaScript of each file, in their order.
-pub async fn translate(originals: &[Original]) -> Result<Vec<Result<String, Refused>>, TranslateError> {
+/// The JavaScript of each file, in their order. Of a file of JavaScript (`.js .mjs .cjs`) only the types are read.
+pub async fn translate(originals: &[Original]) -> Result<Vec<Result<Translated, Refused>>, TranslateError> {
     let broken = |error: serde_json::Error| TranslateError::Run(error.into());
     let input = serde_json::to_vec(originals).map_err(broken)?;
     let bounds = Bounds { output: limits::MAX_TRANSLATION, timeout: limits::TRANSLATE_TIMEOUT };
@@ -74,6 +86,23 @@ pub async fn translate(originals: &[Original]) -> Result<Vec<Result<String, Refu
     match results.len() == originals.len() {
         true => Ok(results),
         false => Err(TranslateError::TooExpensive { file: name(originals, results.len()) }),
+    }
+}
+
+/// Whether a source of JavaScript may say what types it has.
+pub fn has_jsdoc(text: &str) -> bool {
+    text.contains("/**") && ["@param", "@arg", "@return"].iter().any(|tag| text.contains(tag))
+}
+
+/// The types of JavaScript in one file. They are there to be read: a file that cannot be read for them is run all the same.
+pub async fn describe(file: String, text: String) -> Vec<Signature> {
+    match translate(&[Original { file, text }]).await.map(|mut results| results.pop()) {
+        Ok(Some(Ok(described))) => described.signatures,
+        Ok(_) => Vec::new(),
+        Err(error) => {
+            tracing::debug!(%error, "the types of a function are not known");
+            Vec::new()
+        }
     }
 }
 
@@ -115,7 +144,12 @@ pub fn child() -> i32 {
     let work = move || {
         let mut output = std::io::stdout().lock();
         originals.iter().all(|original| {
-            let result = translator::translate(&original.file, &original.text);
+            let result = match original.file.rsplit('.').next() {
+                Some("js" | "mjs" | "cjs") => {
+                    Ok(Translated { code: String::new(), signatures: signatures::of_javascript(&original.text) })
+                }
+                _ => translator::translate(&original.file, &original.text),
+            };
             serde_json::to_vec(&result).is_ok_and(|mut line| {
                 line.push(b'\n');
                 output.write_all(&line).and_then(|()| output.flush()).is_ok()

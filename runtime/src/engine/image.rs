@@ -209,20 +209,25 @@ impl Captured {
     }
 }
 
-/// Runs that hold all these pages; the fullest are mapped.
+/// Runs that hold all these pages. Those of most pages are mapped, with what lies between; of the others, which each fork has
+/// copied to it and put back, there is nothing but the pages themselves.
 fn runs(indices: &[u32]) -> Vec<Run> {
-    let near = |a: &u32, b: &u32| b - a <= MAX_GAP + 1;
-    let mut at = 0;
-    let mut runs: Vec<Run> = Vec::new();
-    for group in indices.chunk_by(near) {
-        let (page, count) = (group[0] as usize, (group[group.len() - 1] - group[0]) as usize + 1);
-        runs.push(Run { page, count, at, mapped: false });
+    let groups: Vec<&[u32]> = indices.chunk_by(|a, b| b - a <= MAX_GAP + 1).collect();
+    let mut fullest: Vec<usize> = (0..groups.len()).collect();
+    fullest.sort_by_key(|index| std::cmp::Reverse(groups[*index].len()));
+    fullest.truncate(MAX_MAPPED);
+    let (mut runs, mut at) = (Vec::new(), 0);
+    let mut push = |row: &[u32], mapped| {
+        let (page, count) = (row[0] as usize, (row[row.len() - 1] - row[0]) as usize + 1);
+        runs.push(Run { page, count, at, mapped });
         at += count;
-    }
-    let mut fullest: Vec<usize> = (0..runs.len()).collect();
-    fullest.sort_by_key(|index| std::cmp::Reverse(runs[*index].count));
-    for index in fullest.into_iter().take(MAX_MAPPED) {
-        runs[index].mapped = true;
+    };
+    for (index, group) in groups.into_iter().enumerate() {
+        if fullest.contains(&index) {
+            push(group, true);
+        } else {
+            group.chunk_by(|a, b| b - a == 1).for_each(|row| push(row, false));
+        }
     }
     runs
 }
@@ -250,10 +255,13 @@ mod tests {
         assert_eq!(runs(&[]), []);
         let run = |page, count, at| Run { page, count, at, mapped: true };
         assert_eq!(runs(&[3, 4, 13, 23]), [run(3, 11, 0), run(23, 1, 11)]);
-        let scattered: Vec<u32> = (0..20).map(|n| n * n).collect();
+        // Twenty groups, of more pages the later they come; each has a page between that does not differ.
+        let scattered: Vec<u32> = (0..20).flat_map(|n| (0..=n).map(move |more| n * 100 + 2 * more)).collect();
         let runs = runs(&scattered);
         assert_eq!(runs.iter().filter(|run| run.mapped).count(), MAX_MAPPED);
-        assert!(runs[0].mapped && !runs[runs.len() - 1].mapped, "the fullest are");
+        assert!(!runs[0].mapped && runs[runs.len() - 1].mapped, "those of most pages are");
+        let held: usize = runs.iter().filter(|run| !run.mapped).map(|run| run.count).sum();
+        assert_eq!(held, (1..=12).sum::<usize>(), "what is copied holds nothing but the pages");
         for index in scattered {
             let index = index as usize;
             assert!(runs.iter().any(|run| (run.page..run.page + run.count).contains(&index)), "{index}");

@@ -18,6 +18,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rules::Rules;
+use rustls::ClientConfig;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -75,6 +76,8 @@ pub enum EgressError {
     RedirectScheme { url: String, scheme: String },
     #[error("{url} redirects, and redirects were asked to be errors")]
     RedirectRefused { url: String },
+    #[error("{url} redirects, and the request's body was a stream that cannot be sent a second time")]
+    RedirectWithoutBody { url: String },
 }
 
 /// What to do with a redirect.
@@ -83,6 +86,23 @@ pub enum Redirect {
     Follow,
     Manual,
     Error,
+}
+
+/// What a request carries.
+pub enum Payload {
+    Whole(Bytes),
+    /// A stream, until it is sent.
+    Once(Option<Body>),
+}
+
+impl Payload {
+    /// The body for the next hop; none where it is gone.
+    fn body(&mut self) -> Option<Body> {
+        match self {
+            Self::Whole(bytes) => Some(Full::new(bytes.clone()).map_err(|never| match never {}).boxed_unsync()),
+            Self::Once(body) => body.take(),
+        }
+    }
 }
 
 /// A response's head, with its body still to be read.
@@ -121,23 +141,25 @@ impl Egress {
         }
     }
 
-    /// Sends a request and follows redirects, each hop checked as the first one was.
+    /// Sends a request and follows redirects, each hop checked as the first one was. What it is to be secured by, if that is not
+    /// what all are, is for the first origin only.
     pub async fn fetch(
         &self,
         mut method: Method,
         mut url: Url,
         mut headers: HeaderMap,
-        mut body: Bytes,
+        mut payload: Payload,
         redirect: Redirect,
+        mut secured: Option<ClientConfig>,
     ) -> Result<Fetched, EgressError> {
         for hop in 0..=limits::MAX_REDIRECTS {
             let mut request = Request::builder().method(method.clone()).uri(uri(&url)?);
             if let Some(sent) = request.headers_mut() {
                 sent.clone_from(&headers);
             }
-            let full = Full::new(body.clone()).map_err(|never| match never {}).boxed_unsync();
-            let request = request.body(full).map_err(|error| invalid(&url, error))?;
-            let response = self.send(request).await?;
+            let body = payload.body().ok_or_else(|| EgressError::RedirectWithoutBody { url: url.to_string() })?;
+            let request = request.body(body).map_err(|error| invalid(&url, error))?;
+            let response = self.send_secured(request, secured.as_ref()).await?;
             let Some(next) = location(&url, &response) else {
                 return Ok(Fetched { url, redirected: hop > 0, response });
             };
@@ -154,12 +176,13 @@ impl Egress {
                 || matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND) && method == Method::POST;
             if becomes_get {
                 method = Method::GET;
-                body = Bytes::new();
+                payload = Payload::Whole(Bytes::new());
                 for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE] {
                     headers.remove(name);
                 }
             }
             if next.origin() != url.origin() {
+                secured = None;
                 for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
                     headers.remove(name);
                 }
@@ -171,15 +194,27 @@ impl Egress {
 
     /// Sends one request, without following anything.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, EgressError> {
-        let (host, port) = target(request.uri())?;
-        self.rules.allow_host(&host, port)?;
-        let client = self.client.get_or_init(|| self.client());
-        client.request(request).await.map_err(|error| explain(&host, &error))
+        self.send_secured(request, None).await
     }
 
-    fn client(&self) -> Client<HttpsConnector<Connector>, Body> {
+    async fn send_secured(
+        &self,
+        request: Request<Body>,
+        secured: Option<&ClientConfig>,
+    ) -> Result<Response<Incoming>, EgressError> {
+        let (host, port) = target(request.uri())?;
+        self.rules.allow_host(&host, port)?;
+        let sent = match secured {
+            None => self.client.get_or_init(|| self.client(tls::config(), limits::IDLE_CONNECTIONS)).request(request),
+            // Its connection says who the guest is, and is nobody else's.
+            Some(config) => self.client(config.clone(), 0).request(request),
+        };
+        sent.await.map_err(|error| explain(&host, &error))
+    }
+
+    fn client(&self, config: ClientConfig, idle: usize) -> Client<HttpsConnector<Connector>, Body> {
         let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls::config())
+            .with_tls_config(config)
             .https_or_http()
             .enable_http1()
             .wrap_connector(Connector { rules: self.rules.clone() });
@@ -187,7 +222,7 @@ impl Egress {
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(limits::IDLE_CONNECTION_AGE)
-            .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
+            .pool_max_idle_per_host(idle)
             .http1_max_buf_size(limits::FETCH_CHUNK)
             .build(https)
     }

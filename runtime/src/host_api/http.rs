@@ -1,15 +1,20 @@
 //! The interface `http`: outgoing requests of a guest, as operations of its reactor.
 
+mod feed;
+
 use super::State;
 use super::bindings::thimble::runtime::http as wit;
-use super::egress::{EgressError, Fetched, Redirect};
+use super::egress::{BodyError, EgressError, Fetched, Payload, Redirect, tls};
 use super::output::CONNECTION_HEADERS;
 use super::reactor::{Completion, TooMany, fetch_turns};
 use crate::limits;
 use bytes::Bytes;
+use feed::FedBody;
+pub(crate) use feed::Feed;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,14 +25,17 @@ use wit::{Failure, FailureCode};
 #[derive(Default)]
 pub(crate) struct Exchanges {
     bodies: HashMap<u64, Body>,
+    /// Where streamed bodies of requests are handed over, by the request.
+    feeds: HashMap<u64, Feed>,
     sent: u32,
     turns: Option<Arc<Semaphore>>,
 }
 
-/// A body between two reads; its turn is held until it ends or is closed.
+/// A body between two reads.
 pub(crate) struct Body {
     incoming: Incoming,
-    _turn: OwnedSemaphorePermit,
+    /// That of its exchange, held until it ends or is closed; none for the body of the request that is being answered.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 /// What `send` came to.
@@ -39,7 +47,8 @@ pub(crate) struct Responded {
 /// What `read` came to.
 pub(crate) struct ChunkRead {
     number: u64,
-    outcome: Result<Option<(Bytes, Body)>, hyper::Error>,
+    /// With the error, whether it is the request's own body.
+    outcome: Result<Option<(Bytes, Body)>, (hyper::Error, bool)>,
 }
 
 /// What an exchange costs the host besides its request: buffers of the connection.
@@ -50,12 +59,25 @@ const OWN_HEADERS: [HeaderName; 3] = [header::HOST, header::EXPECT, header::PROX
 
 impl Exchanges {
     pub(super) fn in_use(&self) -> bool {
-        !self.bodies.is_empty()
+        !self.bodies.is_empty() || !self.feeds.is_empty()
     }
 
     pub(super) fn reset(&mut self) {
         self.sent = 0;
         self.turns = None;
+    }
+
+    /// Takes back the request's body, where it was not read to its end.
+    pub(super) fn unread_request(&mut self) -> Option<Incoming> {
+        if self.bodies.is_empty() {
+            return None;
+        }
+        self.bodies.extract_if(|_, body| body.turn.is_none()).next().map(|(_, body)| body.incoming)
+    }
+
+    /// The guest gives up a request: what it fed breaks off.
+    pub(super) fn forget(&mut self, request: u64) {
+        self.feeds.remove(&request);
     }
 
     fn turns(&mut self) -> Arc<Semaphore> {
@@ -88,7 +110,8 @@ impl From<EgressError> for Failure {
             EgressError::Protocol { .. } => FailureCode::InvalidResponse,
             EgressError::TooManyRedirects
             | EgressError::RedirectScheme { .. }
-            | EgressError::RedirectRefused { .. } => FailureCode::RedirectRefused,
+            | EgressError::RedirectRefused { .. }
+            | EgressError::RedirectWithoutBody { .. } => FailureCode::RedirectRefused,
         };
         fail(code, error.to_string())
     }
@@ -101,6 +124,22 @@ struct Checked {
     headers: HeaderMap,
     body: Bytes,
     redirect: Redirect,
+    /// What the header content-length says: the host writes it by itself, unless the body is still to come.
+    length: Option<u64>,
+}
+
+/// What a guest's request is secured by.
+fn secured(asked: &wit::Security) -> Result<ClientConfig, Failure> {
+    let refuse = |message: String| fail(FailureCode::TlsFailed, message);
+    if asked.authorities.as_ref().is_some_and(|pem| pem.len() as u64 > limits::MAX_AUTHORITIES.0) {
+        return Err(refuse(format!("the certificates to trust are more than {}", limits::MAX_AUTHORITIES)));
+    }
+    let config = tls::configured(asked.authorities.as_deref(), asked.verify, &[]);
+    let mut config = config.map_err(|error| refuse(error.to_string()))?;
+    if let Some(identity) = &asked.identity {
+        tls::identify(&mut config, &identity.chain, &identity.key).map_err(|error| refuse(error.to_string()))?;
+    }
+    Ok(config)
 }
 
 fn check(request: wit::Request) -> Result<Checked, Failure> {
@@ -124,9 +163,13 @@ fn check(request: wit::Request) -> Result<Checked, Failure> {
         ));
     }
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
+    let mut length = None;
     for (name, value) in &request.headers {
         let wrong = || refuse(format!("the header `{}` is not well formed", name.escape_debug()));
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        if name == header::CONTENT_LENGTH {
+            length = value.trim().parse().ok();
+        }
         let value = HeaderValue::from_bytes(&latin1(value).ok_or_else(wrong)?).map_err(|_| wrong())?;
         if !CONNECTION_HEADERS.contains(&name) && !OWN_HEADERS.contains(&name) {
             headers.append(name, value);
@@ -139,7 +182,7 @@ fn check(request: wit::Request) -> Result<Checked, Failure> {
         wit::Redirect::Manual => Redirect::Manual,
         wit::Redirect::Error => Redirect::Error,
     };
-    Ok(Checked { method, url, headers, body: request.body.into(), redirect })
+    Ok(Checked { method, url, headers, body: request.body.into(), redirect, length })
 }
 
 fn latin1(text: &str) -> Option<Vec<u8>> {
@@ -147,7 +190,7 @@ fn latin1(text: &str) -> Option<Vec<u8>> {
 }
 
 impl State {
-    fn send_request(&mut self, request: wit::Request) -> Result<u64, Failure> {
+    fn send_request(&mut self, request: wit::Request, manner: &wit::Manner) -> Result<u64, Failure> {
         let request = check(request)?;
         if self.reactor.http.sent >= limits::MAX_FETCHES {
             let message = format!("one invocation may send {} requests", limits::MAX_FETCHES);
@@ -157,19 +200,30 @@ impl State {
         if !self.memory.charge(charged) {
             return Err(fail(FailureCode::LimitExceeded, "there is no memory left to send this request"));
         }
+        let security = manner.security.as_ref();
+        let secured = security.map(secured).transpose().inspect_err(|_| self.memory.release(charged))?;
         let egress = self.grants.egress.clone();
         let turns = self.reactor.http.turns();
+        let Checked { method, url, headers, body, redirect, length } = request;
+        let (feed, payload) = if manner.streamed {
+            let (feed, fed) = FedBody::new(body, length);
+            (Some(feed), Payload::Once(Some(fed.map_err(BodyError::from).boxed_unsync())))
+        } else {
+            (None, Payload::Whole(body))
+        };
         let started = self.reactor.start(async move {
             let exchange = async {
                 let turn = turns.acquire_owned().await.expect("these turns are never closed");
-                let Checked { method, url, headers, body, redirect } = request;
-                Ok((egress.fetch(method, url, headers, body, redirect).await?, turn))
+                Ok((egress.fetch(method, url, headers, payload, redirect, secured).await?, turn))
             };
             Completion::Response(Responded { outcome: exchange.await, charged })
         });
         match started {
             Ok(operation) => {
                 self.reactor.http.sent += 1;
+                if let Some(feed) = feed {
+                    self.reactor.http.feeds.insert(operation, feed);
+                }
                 Ok(operation)
             }
             Err(TooMany) => {
@@ -195,8 +249,15 @@ impl State {
             headers: headers.collect(),
             body: self.reactor.number(),
         };
-        self.reactor.http.bodies.insert(response.body, Body { incoming, _turn: turn });
+        self.reactor.http.bodies.insert(response.body, Body { incoming, turn: Some(turn) });
         Ok(response)
+    }
+
+    /// Gives a number to the body of the request that is being answered.
+    pub(super) fn read_request(&mut self, incoming: Incoming) -> u64 {
+        let number = self.reactor.number();
+        self.reactor.http.bodies.insert(number, Body { incoming, turn: None });
+        number
     }
 
     fn start_read(&mut self, number: u64) -> Result<u64, Failure> {
@@ -205,7 +266,7 @@ impl State {
             let outcome = loop {
                 match body.incoming.frame().await {
                     None => break Ok(None),
-                    Some(Err(error)) => break Err(error),
+                    Some(Err(error)) => break Err((error, body.turn.is_none())),
                     // Trailers are left out, as `fetch` has it.
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) if !data.is_empty() => break Ok(Some((data, body))),
@@ -226,14 +287,29 @@ impl State {
                 self.reactor.http.bodies.insert(read.number, body);
                 Ok(Some(data.into()))
             }
-            Err(error) => Err(fail(FailureCode::ConnectionFailed, format!("the response broke off: {error}"))),
+            Err((error, of_request)) => {
+                let what = if of_request { "the request's body" } else { "the response" };
+                Err(fail(FailureCode::ConnectionFailed, format!("{what} broke off: {error}")))
+            }
         }
     }
 }
 
 impl wit::Host for State {
     fn send(&mut self, request: wit::Request) -> wasmtime::Result<Result<u64, Failure>> {
-        Ok(self.send_request(request))
+        Ok(self.send_request(request, &wit::Manner { streamed: false, security: None }))
+    }
+
+    fn send_as(&mut self, request: wit::Request, manner: wit::Manner) -> wasmtime::Result<Result<u64, Failure>> {
+        Ok(self.send_request(request, &manner))
+    }
+
+    fn feed(&mut self, request: u64, piece: Option<Vec<u8>>) -> wasmtime::Result<Result<u64, Failure>> {
+        Ok(self.feed_request(request, piece))
+    }
+
+    fn fed(&mut self, operation: u64) -> wasmtime::Result<bool> {
+        Ok(self.take_fed(operation))
     }
 
     fn receive(&mut self, operation: u64) -> wasmtime::Result<Result<wit::Response, Failure>> {

@@ -2,7 +2,7 @@
 
 use super::State;
 use super::bindings::thimble::runtime as api;
-use super::{clocks, filesystem, programs};
+use super::{clocks, crypto, filesystem, programs};
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::WasiView;
@@ -18,10 +18,13 @@ pub fn interpreter(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     filesystem::link(&mut linker)?;
     clocks::link(&mut linker)?;
     api::tcp::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    api::input::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    api::tls_sessions::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     api::output::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     own(&mut linker)?;
     programs::link(&mut linker)?;
     api::crypto::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    crypto::link(&mut linker)?;
     api::compression::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     api::retirement::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)

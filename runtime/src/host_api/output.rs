@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use wit::Error;
 
 pub use wit::Delivery;
@@ -20,6 +20,8 @@ pub struct Output {
     delivery: Delivery,
     open: Mutex<Open>,
     complete: Arc<AtomicBool>,
+    /// Closed once the reader's end is gone.
+    reader: watch::Receiver<()>,
 }
 
 struct Open {
@@ -38,6 +40,8 @@ pub struct Answer {
     pub pieces: mpsc::Receiver<Bytes>,
     /// Whether the guest said that this is all; otherwise the end of the pieces may be that of a guest that failed.
     pub complete: Arc<AtomicBool>,
+    /// To be kept for as long as somebody reads. Nothing is ever sent.
+    pub reader: watch::Sender<()>,
 }
 
 /// Status and headers of an HTTP answer; the default where there are only elements.
@@ -66,9 +70,10 @@ impl Output {
         let (pieces, received) = mpsc::channel(1);
         let open = Mutex::new(Open { head: Some(head), pieces: Some(pieces), turn: Arc::new(Semaphore::new(1)) });
         let complete = Arc::new(AtomicBool::new(false));
+        let (present, reader) = watch::channel(());
         (
-            Arc::new(Self { delivery, open, complete: complete.clone() }),
-            Answer { head: begun, pieces: received, complete },
+            Arc::new(Self { delivery, open, complete: complete.clone(), reader }),
+            Answer { head: begun, pieces: received, complete, reader: present },
         )
     }
 
@@ -147,6 +152,16 @@ impl wit::Host for State {
 
     fn written(&mut self, operation: u64) -> wasmtime::Result<bool> {
         Ok(matches!(self.reactor.take(operation), Some(Completion::Write(true))))
+    }
+
+    fn left(&mut self) -> wasmtime::Result<Result<u64, Error>> {
+        let Some(output) = self.running()?.output.clone() else { return Ok(Err(Error::OutOfTurn)) };
+        let mut reader = output.reader.clone();
+        let left = async move {
+            while reader.changed().await.is_ok() {}
+            Completion::Left
+        };
+        Ok(self.reactor.start(left).map_err(|TooMany| Error::TooManyOperations))
     }
 
     fn end(&mut self) -> wasmtime::Result<Result<(), Error>> {

@@ -24,6 +24,14 @@ pub(crate) enum Completion {
     Chunk(http::ChunkRead),
     /// Whether anybody still reads.
     Write(bool),
+    /// A piece of a request's body was handed over, or its end.
+    Fed {
+        request: u64,
+        feed: Option<http::Feed>,
+        taken: bool,
+    },
+    /// Nobody reads any more.
+    Left,
     Socket(super::tcp::Event),
 }
 
@@ -116,7 +124,7 @@ impl Reactor {
             // An aborted operation ends here without an outcome.
             let Some(Ok((number, completion))) = self.pending.next().await else { continue };
             self.handles.remove(&number);
-            if !matches!(completion, Completion::Timer | Completion::Program) {
+            if !matches!(completion, Completion::Timer | Completion::Program | Completion::Left) {
                 self.finished.insert(number, completion);
             }
             return Some(number);
@@ -167,6 +175,7 @@ impl wit::Host for State {
 
     fn cancel(&mut self, operation: u64) -> wasmtime::Result<()> {
         self.reactor.cancel(operation);
+        self.reactor.http.forget(operation);
         self.programs.forget(operation);
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::bindings::thimble::runtime::tcp as wit;
 use super::egress::{EgressError, Socket, tls};
 use super::reactor::{Completion, TooMany};
 use crate::limits;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::collections::HashMap;
 use std::io;
@@ -93,7 +94,7 @@ impl Sockets {
     }
 }
 
-fn fail(code: FailureCode, message: impl Into<String>) -> Failure {
+pub(super) fn fail(code: FailureCode, message: impl Into<String>) -> Failure {
     Failure { code, message: message.into() }
 }
 
@@ -113,7 +114,7 @@ fn broken(error: &io::Error) -> Failure {
     fail(code, format!("the connection broke: {error}"))
 }
 
-fn insecure(error: &rustls::Error) -> Failure {
+pub(super) fn insecure(error: &rustls::Error) -> Failure {
     use rustls::CertificateError as Certificate;
     let code = match error {
         rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => FailureCode::CertificateUntrusted,
@@ -144,26 +145,30 @@ impl From<EgressError> for Failure {
 }
 
 /// TLS as a guest asked for it, checked.
-struct Handshake {
-    connector: TlsConnector,
-    name: ServerName<'static>,
+pub(super) struct Handshake {
+    pub(super) config: ClientConfig,
+    pub(super) name: ServerName<'static>,
 }
 
 impl Handshake {
-    fn new(asked: &Tls) -> Result<Self, Failure> {
+    pub(super) fn new(asked: &Tls) -> Result<Self, Failure> {
         let refuse = |message: String| fail(FailureCode::InvalidArgument, message);
         if asked.authorities.as_ref().is_some_and(|pem| pem.len() as u64 > limits::MAX_AUTHORITIES.0) {
             return Err(refuse(format!("the certificates to trust are more than {}", limits::MAX_AUTHORITIES)));
         }
         let config = tls::configured(asked.authorities.as_deref(), asked.verify, &asked.protocols);
-        let config = config.map_err(|error| refuse(error.to_string()))?;
+        let mut config = config.map_err(|error| refuse(error.to_string()))?;
+        if let Some(identity) = &asked.identity {
+            tls::identify(&mut config, &identity.chain, &identity.key).map_err(|error| refuse(error.to_string()))?;
+        }
         let name = ServerName::try_from(asked.server_name.clone())
             .map_err(|_| refuse(format!("`{}` is no name of a server", asked.server_name.escape_debug())))?;
-        Ok(Self { connector: TlsConnector::from(Arc::new(config)), name })
+        Ok(Self { config, name })
     }
 
     async fn begin(self, stream: TcpStream) -> Result<(Stream, Option<String>), Failure> {
-        let handshake = tokio::time::timeout(limits::CONNECT_TIMEOUT, self.connector.connect(self.name, stream)).await;
+        let connector = TlsConnector::from(Arc::new(self.config));
+        let handshake = tokio::time::timeout(limits::CONNECT_TIMEOUT, connector.connect(self.name, stream)).await;
         let Ok(secured) = handshake else {
             return Err(fail(FailureCode::TimedOut, "the TLS handshake took too long"));
         };

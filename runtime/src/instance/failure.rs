@@ -2,10 +2,14 @@
 
 use crate::host_api::State;
 use crate::host_api::bindings::exports::thimble::runtime::guest;
-use crate::limits::{ByteSize, InvocationLimits};
-use wasmtime::Trap;
+use crate::limits::{self, ByteSize, InvocationLimits};
+use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
-pub use guest::Position;
+pub use guest::{Misfit, Position};
+
+/// How wasmtime says that a call copies more out of a guest than its store allows; the error's type is its own.
+const TOO_MUCH_AT_ONCE: &str = "fuel allocated for hostcalls";
 
 /// What kind of end it was. Each has a code of its own in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +20,10 @@ pub enum FailureKind {
     Thrown,
     NoSuchEntry,
     BadArguments,
+    /// Values of the event are not of the declared types.
+    Misfit,
+    /// The declared types are none that values can be converted to.
+    BadSignature,
     NotJson,
     NeverSettles,
     StackOverflow,
@@ -36,13 +44,23 @@ pub struct Failure {
     pub name: Option<String>,
     pub stack: Option<String>,
     pub position: Option<Position>,
+    /// The values that are not of their types.
+    pub misfits: Vec<Misfit>,
     /// Whether the instance can be used again.
     pub reusable: bool,
 }
 
 impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), name: None, stack: None, position: None, reusable: false }
+        Self {
+            kind,
+            message: message.into(),
+            name: None,
+            stack: None,
+            position: None,
+            misfits: vec![],
+            reusable: false,
+        }
     }
 
     pub fn timeout(limits: &InvocationLimits) -> Self {
@@ -72,6 +90,8 @@ impl Failure {
             Reported::Thrown => FailureKind::Thrown,
             Reported::NoSuchEntry => FailureKind::NoSuchEntry,
             Reported::BadArguments => FailureKind::BadArguments,
+            Reported::Misfit => FailureKind::Misfit,
+            Reported::BadSignature => FailureKind::BadSignature,
             Reported::NotJson => FailureKind::NotJson,
             Reported::NeverSettles => FailureKind::NeverSettles,
             Reported::StackOverflow => FailureKind::StackOverflow,
@@ -83,6 +103,7 @@ impl Failure {
             name: Some(failure.name).filter(|name| !name.is_empty()),
             stack: Some(failure.stack).filter(|stack| !stack.is_empty()),
             position: failure.position,
+            misfits: failure.misfits.into_iter().take(limits::MAX_MISFITS).collect(),
             // An exception leaves the interpreter sound; a lack of memory may have left anything half done.
             reusable: !state.memory.refused() && kind != FailureKind::StackOverflow,
         };
@@ -99,11 +120,29 @@ impl Failure {
         if state.memory.refused() {
             return Self::memory(limits);
         }
+        if error.downcast_ref::<I32Exit>().is_some() {
+            return Self::new(FailureKind::Thrown, "the function ended its process instead of returning");
+        }
+        if error.root_cause().to_string().contains(TOO_MUCH_AT_ONCE) {
+            // Outside of a call of the host, only the result is taken over.
+            return match error.downcast_ref::<WasmBacktrace>() {
+                None => Self::result_too_large(limits.response_size),
+                Some(_) => {
+                    let most = ByteSize(limits::HOSTCALL_FUEL as u64);
+                    Self::new(FailureKind::Trap, format!("the function handed more than {most} to the host at once"))
+                }
+            };
+        }
         match error.downcast_ref::<Trap>() {
             Some(Trap::StackOverflow) => Self::new(FailureKind::StackOverflow, "the function recursed too deep"),
             Some(Trap::OutOfFuel) => Self::new(
                 FailureKind::Fuel,
                 format!("the function used up its fuel of {}", limits.fuel.map_or(0, |fuel| fuel.get())),
+            ),
+            Some(Trap::UnreachableCodeReached) => Self::new(
+                FailureKind::Trap,
+                "the function's code gave up (wasm `unreachable`): an abort or a panic, or, in Python, a wait for a \
+                 `threading.Lock` that nothing can release",
             ),
             Some(trap) => Self::new(FailureKind::Trap, format!("the sandbox ended the function: {trap}")),
             None => Self::new(FailureKind::Trap, format!("the sandbox ended the function: {}", error.root_cause())),

@@ -1,10 +1,10 @@
 //! The images that functions are forked from: made at their deploy, kept with its files, put together at the first call.
 
-use crate::deployment::Function;
 use crate::deployment::document::{Document, StoredImage};
+use crate::deployment::{Function, Shape};
 use crate::engine::image::{Base, Captured, Image, ImageError};
 use crate::engine::slots::TooLarge;
-use crate::interpreters::{Interpreter, Language};
+use crate::interpreters::Interpreter;
 use crate::limits;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
@@ -68,32 +68,21 @@ impl Images {
     }
 
     /// Puts an image together that was just taken, and says how it is stored.
-    pub async fn make(
-        &self,
-        function: &Function,
-        language: Language,
-        base: Arc<Base>,
-        captured: Captured,
-    ) -> Result<NewImage, ImageError> {
+    pub async fn make(&self, function: &Function, base: Arc<Base>, captured: Captured) -> Result<NewImage, ImageError> {
         let making = off_when_large(captured.pages.len(), move || {
             let content: Arc<[u8]> = captured.encode().into();
             Ok((Image::new(base, &captured)?, Hash::of(&content), content))
         });
         let (image, hash, content) = making.await?;
-        let interpreter = language.fingerprint().to_string();
+        let interpreter = function.made_for.clone();
         let seal = self.seal(function, &interpreter, hash).to_hex().to_string();
         Ok(NewImage { image, stored: StoredImage { content: hash, interpreter, seal }, content })
     }
 
     /// The image that was stored for a function, if there is one that can be used. The error is that it cannot be used now:
     /// it is sound, and another one in its place would not be the same.
-    pub async fn load(
-        &self,
-        function: &Function,
-        language: Language,
-        interpreter: &Interpreter,
-    ) -> Result<Option<Arc<Image>>, ImageError> {
-        let stored = function.image.load_full().filter(|stored| stored.interpreter == language.fingerprint());
+    pub async fn load(&self, function: &Function, interpreter: &Interpreter) -> Result<Option<Arc<Image>>, ImageError> {
+        let stored = function.image.load_full().filter(|stored| stored.interpreter == function.made_for);
         let Some(stored) = stored else { return Ok(None) };
         let read = async {
             if blake3::Hash::from_hex(&stored.seal).ok()
@@ -117,8 +106,15 @@ impl Images {
         }
     }
 
-    /// Stores an image that was made after the deploy: the interpreter is another one, or the file was damaged.
-    pub async fn keep(&self, function: &Function, stored: StoredImage, content: Arc<[u8]>) -> Result<(), StoreError> {
+    /// Stores an image that was made after the deploy: the interpreter is another one, or the file was damaged. With it goes what
+    /// its load found out.
+    pub async fn keep(
+        &self,
+        function: &Function,
+        shape: Shape,
+        stored: StoredImage,
+        content: Arc<[u8]>,
+    ) -> Result<(), StoreError> {
         let (workspace, name): (&Name, &Name) = (&function.grants.workspace, &function.grants.function);
         let file = stored.content;
         self.0.blobs.put(vec![content]).await?;
@@ -127,7 +123,7 @@ impl Images {
         let amend = |text: &str| {
             let mut document: Document = serde_json::from_str(text)?;
             if let Some(there) = document.functions.iter_mut().find(|there| there.name == *name) {
-                there.image = Some(stored);
+                (there.shape, there.image) = (shape, Some(stored));
             }
             serde_json::to_string(&document)
         };

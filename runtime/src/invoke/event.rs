@@ -23,6 +23,9 @@ struct HttpEvent<'a> {
     raw_path: &'a str,
     raw_query_string: &'a str,
     headers: BTreeMap<&'a str, Cow<'a, str>>,
+    /// Those that came more than once, each value by itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    multi_value_headers: BTreeMap<&'a str, Vec<Cow<'a, str>>>,
     query_string_parameters: &'a BTreeMap<Cow<'a, str>, String>,
     request_context: RequestContext<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +38,8 @@ struct HttpEvent<'a> {
 struct RequestContext<'a> {
     request_id: String,
     time_epoch: u64,
+    /// What stands before `path` in the request's own.
+    base_path: &'a str,
     http: HttpContext<'a>,
 }
 
@@ -48,12 +53,17 @@ struct HttpContext<'a> {
 
 /// The request as an event, in JSON. Repeated headers and query parameters are joined by commas.
 pub fn of_request(request: &http::request::Parts, path: &str, body: &Bytes, id: Uuid) -> String {
+    let whole = request.uri.path();
+    let base_path = whole.strip_suffix(path).unwrap_or(whole);
     let mut headers: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
+    let mut multi_value_headers: BTreeMap<&str, Vec<Cow<'_, str>>> = BTreeMap::new();
     for (name, value) in &request.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
         match headers.entry(name.as_str()) {
             std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(value)),
             std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let all = multi_value_headers.entry(name.as_str()).or_insert_with(|| vec![entry.get().clone()]);
+                all.push(value.clone());
                 let joined = format!("{},{value}", entry.get());
                 entry.insert(joined.into());
             }
@@ -79,12 +89,14 @@ pub fn of_request(request: &http::request::Parts, path: &str, body: &Bytes, id: 
         raw_path: path,
         raw_query_string: raw_query,
         headers,
+        multi_value_headers,
         query_string_parameters: &query,
         request_context: RequestContext {
             request_id: id.to_string(),
             time_epoch: SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
+            base_path,
             http: HttpContext { method, path, protocol: "HTTP/1.1" },
         },
         body: encoded,

@@ -12,8 +12,9 @@ use crate::instance::pool::Pools;
 use crate::task::Owned;
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,19 @@ use tokio::sync::oneshot;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::{Error, WasiHttpView};
+
+/// The body of a request to a component: as it arrives, or whole.
+pub type RequestBody = UnsyncBoxBody<Bytes, Error>;
+
+/// A body that is there.
+pub fn whole(bytes: Bytes) -> RequestBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that arrives.
+pub fn arriving(body: Incoming) -> RequestBody {
+    body.map_err(Error::Hyper).boxed_unsync()
+}
 
 /// The body of a component's answer, while the component still runs.
 pub struct ProxyBody {
@@ -37,7 +51,7 @@ pub async fn call(
     pools: &Arc<Pools>,
     function: &Arc<Function>,
     upload: &Arc<Upload>,
-    request: Request<Full<Bytes>>,
+    request: Request<RequestBody>,
     invocation: Invocation,
     guard: impl Send + 'static,
 ) -> Result<Result<Response<ProxyBody>, Failure>, StartError> {
@@ -57,7 +71,6 @@ pub async fn call(
         store.data_mut().begin(invocation);
         let running = async {
             let proxy = pre.instantiate_async(&mut store).await?;
-            let request = request.map(|body| body.map_err(|never| -> Error { match never {} }));
             let request = store.data_mut().http().new_incoming_request(Scheme::Http, request)?;
             let answer = store.data_mut().http().new_response_outparam(sender)?;
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await

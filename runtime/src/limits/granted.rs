@@ -4,7 +4,7 @@
 
 use super::*;
 use serde::{Deserialize, Serialize};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// What the server allows: the outermost bounds, from the settings.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct ServerLimits {
     pub total_cache_size: ByteSize,
     pub concurrency: u32,
     pub workspace_concurrency: u32,
+    /// How fast a workspace may be called, where the operator says so.
+    pub workspace_pace: Option<Pace>,
 }
 
 impl Default for ServerLimits {
@@ -41,8 +43,16 @@ impl Default for ServerLimits {
             total_cache_size: DEFAULT_TOTAL_CACHE_SIZE,
             concurrency: DEFAULT_CONCURRENCY,
             workspace_concurrency: DEFAULT_WORKSPACE_CONCURRENCY,
+            workspace_pace: None,
         }
     }
+}
+
+/// How fast calls may follow each other: so many a second in the long run, and so many at once after a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    pub per_second: NonZeroU32,
+    pub burst: NonZeroU32,
 }
 
 /// What one invocation of a function gets.

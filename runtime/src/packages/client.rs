@@ -2,6 +2,7 @@
 
 use super::manifest::{Dist, Packument};
 use super::registries::Registries;
+use super::unfit::Reason;
 use super::{Problem, integrity};
 use crate::host_api::egress::{addresses, tls};
 use crate::limits::{self, ByteSize};
@@ -225,7 +226,7 @@ impl Failed {
             }
             Self::Status(status) => Problem::Registry { package, host, reason: format!("it answers with {status}") },
             Self::Again(reason) => Problem::Registry { package, host, reason },
-            Self::TooLarge(limit) => Problem::TooLarge { package, what: "its download", limit },
+            Self::TooLarge(limit) => Reason::TooLarge("its download", limit).of(&package).into(),
         }
     }
 }

@@ -4,8 +4,8 @@ use super::client::Client;
 use super::manifest::Manifest;
 use super::{Problem, native, unpack};
 use crate::limits;
-use crate::store::Store;
-use crate::store::blobs::Hash;
+use crate::store::blobs::{Blobs, Hash};
+use crate::store::{Store, StoreError};
 use cap_std::fs::Dir;
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,13 @@ pub struct File {
     pub path: String,
     pub content: Hash,
     pub size: u64,
+}
+
+impl File {
+    /// Stores a file that is durable with the next sync of the blobs. Blocks.
+    pub fn stored(path: String, content: &[u8], blobs: &Blobs) -> Result<Self, StoreError> {
+        Ok(Self { path, content: blobs.put_soon(content)?, size: content.len() as u64 })
+    }
 }
 
 impl Unpacked {
@@ -98,19 +105,12 @@ impl Contents {
         let _turn = self.turns.acquire().await.map_err(|_| Problem::Stopping)?;
         let blobs = self.store.blobs.clone();
         let unpacked = tokio::task::spawn_blocking(move || {
-            let (mut files, mut batch, mut size, mut native) = (Vec::new(), Vec::new(), 0, None);
+            let (mut files, mut native) = (Vec::new(), None);
             unpack::unpack(&package, &tarball, |path, content| {
                 native = native.or_else(|| native::said_by_file(&path));
-                files.push(File { path, content: Hash::of(&content), size: content.len() as u64 });
-                size += content.len();
-                batch.push(Arc::from(content));
-                if size > limits::UNPACK_BATCH.as_usize() {
-                    size = 0;
-                    blobs.put_soon(std::mem::take(&mut batch)).map_err(Problem::store)?;
-                }
+                files.push(File::stored(path, &content, &blobs).map_err(Problem::store)?);
                 Ok(())
             })?;
-            blobs.put_soon(batch).map_err(Problem::store)?;
             // A path that comes again counts; the last one is what an extraction would leave.
             files.sort_by(|one: &File, other| one.path.cmp(&other.path));
             files.reverse();

@@ -18,8 +18,8 @@ pub struct SharedFolder {
     sizes: OnceLock<BTreeMap<String, u64>>,
 }
 
-/// Where functions see it.
-pub const SHARED_AT: &str = "/opt/node_modules";
+/// Where functions see it: where Node's own images have the packages that are installed for all. `/opt` is that of layers.
+pub const SHARED_AT: &str = "/usr/local/lib/node_modules";
 
 #[derive(Deserialize)]
 struct PackageJson {

@@ -4,19 +4,27 @@
 //! links are left out as npm leaves them out.
 
 use super::Problem;
+use super::unfit::Reason;
 use crate::limits::{self, ByteSize};
 use flate2::read::GzDecoder;
 use std::collections::HashSet;
 use std::io::{self, Read};
 use tar::{Archive, EntryType, PaxExtensions};
 
-/// What goes wrong with a tarball.
+/// What goes wrong with a tarball, or with its files.
 enum Bad {
-    Damaged(String),
-    TooLarge(&'static str, ByteSize),
-    TooMany,
-    Path(String),
+    Unfit(Reason),
     Sink(Problem),
+}
+
+impl From<Reason> for Bad {
+    fn from(reason: Reason) -> Self {
+        Self::Unfit(reason)
+    }
+}
+
+fn damaged(found: impl ToString) -> Bad {
+    Reason::Damaged { archive: "tarball", found: found.to_string() }.into()
 }
 
 /// Unpacks the files of `package` into a sink, in the order in which they stand there; a path that comes again counts.
@@ -25,22 +33,16 @@ pub fn unpack(
     tarball: &[u8],
     sink: impl FnMut(String, Vec<u8>) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
-    read(tarball, sink).map_err(|bad| {
-        let package = package.to_string();
-        match bad {
-            Bad::Damaged(reason) => Problem::Damaged { package, reason },
-            Bad::TooLarge(what, limit) => Problem::TooLarge { package, what, limit },
-            Bad::TooMany => Problem::TooManyFiles { package },
-            Bad::Path(path) => Problem::Path { package, path: path.chars().take(200).collect() },
-            Bad::Sink(problem) => problem,
-        }
+    read(tarball, sink).map_err(|bad| match bad {
+        Bad::Unfit(reason) => reason.of(package).into(),
+        Bad::Sink(problem) => problem,
     })
 }
 
 fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Problem>) -> Result<(), Bad> {
-    let damaged = |error: io::Error| match error.kind() {
-        io::ErrorKind::FileTooLarge => Bad::TooLarge("what it unpacks to", limits::MAX_PACKAGE_SIZE),
-        _ => Bad::Damaged(error.to_string()),
+    let unread = |error: io::Error| match error.kind() {
+        io::ErrorKind::FileTooLarge => Reason::TooLarge("what it unpacks to", limits::MAX_PACKAGE_SIZE).into(),
+        _ => damaged(error),
     };
     // Headers and padding count too: a bomb may be made of nothing else.
     let bounded = Bounded { inner: GzDecoder::new(tarball), left: limits::MAX_PACKAGE_SIZE.0 };
@@ -49,16 +51,16 @@ fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Prob
     let mut long_name: Option<Vec<u8>> = None;
     let mut long_size: Option<u64> = None;
     // Raw, since the library would read a long name into memory however long it is.
-    for entry in archive.entries().map_err(damaged)?.raw(true) {
-        let mut entry = entry.map_err(damaged)?;
+    for entry in archive.entries().map_err(unread)?.raw(true) {
+        let mut entry = entry.map_err(unread)?;
         let kind = entry.header().entry_type();
         match kind {
             EntryType::XHeader | EntryType::GNULongName | EntryType::GNULongLink | EntryType::XGlobalHeader => {
                 if entry.size() > limits::MAX_TARBALL_EXTENSION {
-                    return Err(Bad::TooLarge("a header in it", ByteSize(limits::MAX_TARBALL_EXTENSION)));
+                    return Err(Reason::TooLarge("a header in it", ByteSize(limits::MAX_TARBALL_EXTENSION)).into());
                 }
                 let mut extension = Vec::new();
-                entry.read_to_end(&mut extension).map_err(damaged)?;
+                entry.read_to_end(&mut extension).map_err(unread)?;
                 match kind {
                     EntryType::GNULongName => {
                         extension.truncate(extension.iter().position(|byte| *byte == 0).unwrap_or(extension.len()));
@@ -66,7 +68,7 @@ fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Prob
                     }
                     EntryType::XHeader => {
                         for field in PaxExtensions::new(&extension) {
-                            let field = field.map_err(damaged)?;
+                            let field = field.map_err(unread)?;
                             match field.key_bytes() {
                                 b"path" => long_name = Some(field.value_bytes().to_vec()),
                                 b"size" => {
@@ -84,23 +86,23 @@ fn read(tarball: &[u8], mut sink: impl FnMut(String, Vec<u8>) -> Result<(), Prob
                 let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
                 // Only what no header can hold needs another size than the header's, and it would move all that follows.
                 if long_size.take().is_some_and(|size| size != entry.size()) {
-                    return Err(Bad::Damaged("a file has two sizes".into()));
+                    return Err(damaged("a file has two sizes"));
                 }
                 let Some(path) = paths.add(&name)? else { continue };
                 if entry.size() > limits::MAX_PACKAGE_FILE.0 {
-                    return Err(Bad::TooLarge("a file in it", limits::MAX_PACKAGE_FILE));
+                    return Err(Reason::TooLarge("a file in it", limits::MAX_PACKAGE_FILE).into());
                 }
                 let mut content = Vec::new();
-                entry.read_to_end(&mut content).map_err(damaged)?;
+                entry.read_to_end(&mut content).map_err(unread)?;
                 if content.len() as u64 != entry.size() {
-                    return Err(Bad::Damaged("it ends in the middle of a file".into()));
+                    return Err(damaged("it ends in the middle of a file"));
                 }
                 sink(path, content).map_err(Bad::Sink)?;
             }
             _ => (long_name, long_size) = (None, None),
         }
     }
-    if paths.files.is_empty() { Err(Bad::Damaged("it has no files".into())) } else { Ok(()) }
+    if paths.files.is_empty() { Err(damaged("it has no files")) } else { Ok(()) }
 }
 
 /// The paths of a package so far.
@@ -112,8 +114,8 @@ struct Paths {
 
 impl Paths {
     /// A path below the package's folder, whatever that is called; none for one that names no file.
-    fn add(&mut self, name: &[u8]) -> Result<Option<String>, Bad> {
-        let shown = || Bad::Path(String::from_utf8_lossy(name).into_owned());
+    fn add(&mut self, name: &[u8]) -> Result<Option<String>, Reason> {
+        let shown = || Reason::path(name);
         let text = std::str::from_utf8(name).map_err(|_| shown())?;
         let bad = |part: &str| part == ".." || part.len() > limits::MAX_PACKAGE_PATH_NAME;
         if text.starts_with('/') || text.chars().any(|c| c.is_control() || c == '\\') || text.split('/').any(bad) {
@@ -135,7 +137,7 @@ impl Paths {
         }
         self.files.insert(path.clone());
         if self.files.len() > limits::MAX_PACKAGE_FILES {
-            return Err(Bad::TooMany);
+            return Err(Reason::TooManyFiles);
         }
         Ok(Some(path))
     }

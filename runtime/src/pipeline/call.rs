@@ -11,14 +11,15 @@ use crate::host_api::output::CONNECTION_HEADERS;
 use crate::instance::StartError;
 use crate::instance::failure::{Failure, FailureKind};
 use crate::instance::pool::PoolKey;
-use crate::invoke::proxy::{self, ProxyBody};
+use crate::invoke::proxy::{self, ProxyBody, RequestBody};
 use crate::invoke::{self, Outcome, command};
+use crate::limits::InvocationLimits;
 use crate::workspace::admission::{Admission, Origin};
 use crate::workspace::registry::Live;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +33,9 @@ impl Pipeline {
         invocation: Invocation,
     ) -> Result<Outcome, StartError> {
         let function = &admission.function;
+        if let Some(operation) = admission.operation() {
+            return self.operate(admission, operation, &event, invocation).await;
+        }
         if let Program::Upload(upload) = &function.program {
             match &upload.kind {
                 UploadKind::Handler(_) => {}
@@ -42,15 +46,8 @@ impl Pipeline {
                     let deadline = invocation.deadline;
                     let request = posted(event);
                     let answered = proxy::call(&self.pools, function, upload, request, invocation, ()).await?;
-                    let limits = &function.grants.limits;
-                    let read = async {
-                        match answered {
-                            Ok(response) => result_of(response, limits.response_size.as_usize()).await,
-                            Err(failure) => Err(failure),
-                        }
-                    };
-                    let read = tokio::time::timeout_at(deadline.into(), read).await;
-                    return Ok(read.unwrap_or_else(|_| Err(Failure::timeout(limits))));
+                    let answer = collected(answered, deadline, &function.grants.limits).await;
+                    return Ok(answer.and_then(|answer| result_of(&answer)));
                 }
             }
         }
@@ -93,8 +90,8 @@ fn without_connection_headers(mut response: Response<ProxyBody>) -> Response<Pro
 }
 
 /// The request that stands for a call with parameters, to a component that knows only HTTP.
-fn posted(event: String) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(Bytes::from(event)));
+fn posted(event: String) -> Request<RequestBody> {
+    let mut request = Request::new(proxy::whole(event.into()));
     *request.method_mut() = Method::POST;
     let headers = request.headers_mut();
     headers.insert(header::HOST, HeaderValue::from_static("localhost"));
@@ -102,17 +99,26 @@ fn posted(event: String) -> Request<Full<Bytes>> {
     request
 }
 
+/// The whole answer of a component that gives it piece by piece.
+pub(super) async fn collected(
+    answered: Result<Response<ProxyBody>, Failure>,
+    deadline: Instant,
+    limits: &InvocationLimits,
+) -> Result<Response<Bytes>, Failure> {
+    let (head, body) = answered?.into_parts();
+    let read = Limited::new(body, limits.response_size.as_usize()).collect();
+    match tokio::time::timeout_at(deadline.into(), read).await {
+        Ok(Ok(body)) => Ok(Response::from_parts(head, body.to_bytes())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Failure::result_too_large(limits.response_size)),
+        Ok(Err(error)) => Err(Failure::new(FailureKind::Thrown, format!("the component's answer broke off: {error}"))),
+        Err(_) => Err(Failure::timeout(limits)),
+    }
+}
+
 /// The result in an HTTP answer: its body, as JSON where it is JSON and as text otherwise.
-async fn result_of(response: Response<ProxyBody>, limit: usize) -> Outcome {
+fn result_of(response: &Response<Bytes>) -> Outcome {
     let status = response.status();
-    let collected = Limited::new(response.into_body(), limit).collect().await;
-    let body = match collected {
-        Ok(body) => body.to_bytes(),
-        Err(error) => {
-            return Err(Failure::new(FailureKind::Thrown, format!("the component's answer broke off: {error}")));
-        }
-    };
-    let text = String::from_utf8_lossy(&body);
+    let text = String::from_utf8_lossy(response.body());
     if !status.is_success() {
         return Err(Failure::new(FailureKind::Thrown, format!("the component answered with status {status}: {text}")));
     }
@@ -142,7 +148,7 @@ impl Callee for Callable {
                 })?;
                 let limits = admission.function.grants.limits;
                 let deadline = caller.deadline.min(Instant::now() + limits.timeout);
-                let invocation = Invocation { deadline, depth: caller.depth + 1, output: None, ..caller };
+                let invocation = Invocation { deadline, depth: caller.depth + 1, input: None, output: None, ..caller };
                 let outcome = pipeline.call(&admission, event, invocation).await?;
                 outcome.map_err(RequestError::from)
             };

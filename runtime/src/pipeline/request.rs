@@ -1,11 +1,12 @@
 //! A request's body: read within its bounds, and understood as far as the server needs to.
 
 use crate::error::RequestError;
+use crate::invoke::proxy::{self, RequestBody};
 use crate::limits::{self, ByteSize};
 use crate::routing::{Route, Style};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,10 +21,13 @@ pub struct Bodies {
     room: Arc<Semaphore>,
 }
 
-/// A request, read whole.
+/// A request, read as far as it is to be.
 pub struct Input {
     pub head: http::request::Parts,
+    /// Empty where it is read as it arrives.
     pub body: Bytes,
+    /// What is read as it arrives.
+    pub rest: Option<Incoming>,
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -41,20 +45,24 @@ impl Bodies {
         Self { limit, room: Arc::new(Semaphore::new((limits::BUFFERED_BODIES.0 >> 10) as usize)) }
     }
 
-    /// Reads an invocation's body.
+    /// Reads an invocation's body; not where its program reads it as it arrives, and it is not small.
     pub async fn read(
         &self,
         request: Request<Incoming>,
         style: Style,
         keep_authorization: bool,
+        as_it_arrives: bool,
     ) -> Result<Input, RequestError> {
         let (mut head, body) = request.into_parts();
         if style == Style::Http && !keep_authorization {
             // The token is for this server; a function must not be able to use it.
             head.headers.remove(header::AUTHORIZATION);
         }
+        if as_it_arrives && body.size_hint().upper().is_none_or(|size| size > limits::SMALL_BODY.0) {
+            return Ok(Input { head, body: Bytes::new(), rest: Some(body), _room: None });
+        }
         let (body, room) = self.collect(body, self.limit).await?;
-        Ok(Input { head, body, _room: room })
+        Ok(Input { head, body, rest: None, _room: room })
     }
 
     /// Reads any body, up to a limit.
@@ -130,7 +138,7 @@ async fn whole<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, limit: ByteSize) ->
 }
 
 /// Reads on for a while, into nothing: a client that is still sending when the connection ends would not see the answer.
-async fn drain<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
+pub(super) async fn drain<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
     if body.size_hint().lower() > limits::REFUSED_BODY.0 {
         return;
     }
@@ -210,7 +218,7 @@ impl Input {
     }
 
     /// The request for a component, at the path that it sees.
-    pub fn forward(self, path: &str) -> Result<Request<Full<Bytes>>, RequestError> {
+    pub fn forward(self, path: &str) -> Result<Request<RequestBody>, RequestError> {
         let mut head = self.head;
         let path_and_query = match head.uri.query() {
             Some(query) => format!("{path}?{query}"),
@@ -221,7 +229,8 @@ impl Input {
         })?;
         // HTTP/1.0 knows requests without one; components do not.
         head.headers.entry(header::HOST).or_insert(http::HeaderValue::from_static("localhost"));
-        Ok(Request::from_parts(head, Full::new(self.body)))
+        let body = self.rest.map_or_else(|| proxy::whole(self.body), proxy::arriving);
+        Ok(Request::from_parts(head, body))
     }
 }
 

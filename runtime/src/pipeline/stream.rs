@@ -17,11 +17,12 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Response, header};
 use hyper::body::{Body, Frame};
 use serde_json::json;
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How a call ended: with a result, which no longer matters once the answer has begun, or not.
 type Outcome = Result<String, RequestError>;
@@ -50,6 +51,8 @@ pub struct StreamBody {
     outcome: oneshot::Receiver<Outcome>,
     /// Told when the answer is complete; dropped before that, the client has left.
     reader: Option<oneshot::Sender<()>>,
+    /// Goes with this body: so the function may learn at any time that nobody reads any more.
+    _present: watch::Sender<()>,
     framing: Framing,
     /// What is said last, where the framing has a place for that.
     last: Option<Last>,
@@ -118,8 +121,14 @@ impl Framing {
             Self::Lines => (b"", b"\n"),
             Self::Events => (b"data: ", b"\n\n"),
         };
-        [before, &element, after].concat().into()
+        [before, &on_one_line(&element), after].concat().into()
     }
+}
+
+/// JSON without its line breaks, which would end a line or a field of an event: inside of strings there are none.
+fn on_one_line(json: &[u8]) -> Cow<'_, [u8]> {
+    let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    if json.iter().any(breaks) { json.iter().copied().filter(|byte| !breaks(byte)).collect() } else { json.into() }
 }
 
 impl Pipeline {
@@ -132,7 +141,7 @@ impl Pipeline {
         context: RequestContext,
         framing: Framing,
     ) -> Result<Answered, RequestError> {
-        let (output, Answer { mut head, pieces, complete }) = Output::new(framing.delivery());
+        let (output, Answer { mut head, pieces, complete, reader: _present }) = Output::new(framing.delivery());
         invocation.output = Some(output);
         let last = Last { log: invocation.log.clone(), context };
         let pipeline = self.clone();
@@ -158,8 +167,15 @@ impl Pipeline {
         let (ended, outcome) = oneshot::channel();
         let (reader, left) = oneshot::channel();
         go_on(call, ended, left);
-        let mut response =
-            Response::new(StreamBody { pieces, complete, outcome, reader: Some(reader), framing, last: Some(last) });
+        let mut response = Response::new(StreamBody {
+            pieces,
+            complete,
+            outcome,
+            reader: Some(reader),
+            _present,
+            framing,
+            last: Some(last),
+        });
         *response.status_mut() = begun.status;
         *response.headers_mut() = begun.headers;
         framing.label(response.headers_mut());

@@ -70,17 +70,15 @@ impl Blobs {
         .await
     }
 
-    /// Stores contents that will be durable with the next [`Self::sync`], and not before. Blocks.
-    pub fn put_soon(&self, contents: Vec<Arc<[u8]>>) -> Result<(), StoreError> {
-        for content in contents {
-            let hash = Hash::of(&content);
-            let write = || match draft(&self.0, hash, &content, Flush::Together)? {
-                Some(draft) => self.0.rename(draft, &self.0, hash.to_string()),
-                None => Ok(()),
-            };
-            write().map_err(|source| StoreError::Blob { hash, source })?;
-        }
-        Ok(())
+    /// Stores a content that will be durable with the next [`Self::sync`], and not before. Blocks.
+    pub fn put_soon(&self, content: &[u8]) -> Result<Hash, StoreError> {
+        let hash = Hash::of(content);
+        let write = || match draft(&self.0, hash, content, Flush::Together)? {
+            Some(draft) => self.0.rename(draft, &self.0, hash.to_string()),
+            None => Ok(()),
+        };
+        write().map_err(|source| StoreError::Blob { hash, source })?;
+        Ok(hash)
     }
 
     /// All that was stored by now survives a loss of power.

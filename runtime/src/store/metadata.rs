@@ -1,6 +1,10 @@
-//! The metadata: which workspace has which deployment, which files it uses, its sealed secrets.
+//! The metadata: which workspace has which deployment, which files it uses, its sealed secrets, its `layers`.
 //!
 //! A deployment is one row, so a deploy is one transaction: after `kill -9` the old row or the new one is there, whole.
+
+mod layers;
+
+pub use layers::StoredLayer;
 
 use super::StoreError;
 use super::blobs::Hash;
@@ -11,7 +15,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The tables' version, kept in SQLite's `user_version`.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = STEPS.len() as i64;
+
+/// What makes the tables of each version of those of the one before.
+const STEPS: [&[&str]; 2] = [&TABLES, &layers::TABLES];
 
 const TABLES: [&str; 3] = [
     "CREATE TABLE deployments (
@@ -49,6 +56,7 @@ pub enum Use {
     Tree(Hash),
 }
 
+/// See [`Metadata::uses`], too.
 const TREE: &str = "tree:";
 
 impl Use {
@@ -84,12 +92,12 @@ impl Metadata {
         if found > SCHEMA {
             return Err(StoreError::TooNew { found, known: SCHEMA });
         }
-        if found == 0 {
+        if found < SCHEMA {
             let mut transaction = writer.begin().await?;
-            for table in TABLES {
-                sqlx::query(table).execute(&mut *transaction).await?;
+            for table in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)).copied().flatten() {
+                sqlx::query(*table).execute(&mut *transaction).await?;
             }
-            sqlx::query("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+            sqlx::query("PRAGMA user_version = 2").execute(&mut *transaction).await?;
             transaction.commit().await?;
         }
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
@@ -177,19 +185,25 @@ impl Metadata {
     /// Removes a workspace with all that belongs to it. Whether there was one.
     pub async fn remove(&self, workspace: &str) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let done = sqlx::query("DELETE FROM deployments WHERE workspace = ?")
-            .bind(workspace)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM blob_uses WHERE workspace = ?").bind(workspace).execute(&mut *transaction).await?;
-        sqlx::query("DELETE FROM secrets WHERE workspace = ?").bind(workspace).execute(&mut *transaction).await?;
+        let mut found = 0;
+        for rows in [
+            "DELETE FROM deployments WHERE workspace = ?",
+            "DELETE FROM layers WHERE workspace = ?",
+            "DELETE FROM layer_counters WHERE workspace = ?",
+        ] {
+            found += sqlx::query(rows).bind(workspace).execute(&mut *transaction).await?.rows_affected();
+        }
+        for rows in ["DELETE FROM blob_uses WHERE workspace = ?", "DELETE FROM secrets WHERE workspace = ?"] {
+            sqlx::query(rows).bind(workspace).execute(&mut *transaction).await?;
+        }
         transaction.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(found > 0)
     }
 
-    /// All that deployments use.
+    /// All that deployments use, and the layers that could be used.
     pub async fn uses(&self) -> Result<HashSet<Use>, StoreError> {
-        let rows = sqlx::query("SELECT DISTINCT hash FROM blob_uses").fetch_all(&self.readers).await?;
+        let all = "SELECT hash FROM blob_uses UNION SELECT 'tree:' || tree FROM layers";
+        let rows = sqlx::query(all).fetch_all(&self.readers).await?;
         Ok(rows.iter().filter_map(|row| Use::parse(row.get(0))).collect())
     }
 

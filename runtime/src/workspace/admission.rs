@@ -1,26 +1,34 @@
 //! Who may run now: invocations of a workspace and of the server, counted, with permits that come back by themselves.
 
+use super::rate::Rate;
 use super::registry::Live;
+use crate::deployment::operations::Operation;
 use crate::deployment::{Function, Program};
 use crate::interpreters::Language;
-use crate::limits::ServerLimits;
+use crate::limits::{Pace, ServerLimits};
 use crate::routing::Name;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A counter with a bound.
+/// A counter with a bound, and maybe a pace.
 #[derive(Debug)]
 pub struct Gate {
     inside: AtomicU32,
     limit: u32,
+    rate: Option<Rate>,
 }
 
 impl Gate {
-    pub fn new(limit: u32) -> Arc<Self> {
-        Arc::new(Self { inside: AtomicU32::new(0), limit })
+    pub fn new(limit: u32, pace: Option<Pace>) -> Arc<Self> {
+        Arc::new(Self { inside: AtomicU32::new(0), limit, rate: pace.map(Rate::new) })
+    }
+
+    /// The gate of a workspace.
+    pub fn of_workspace(limits: &ServerLimits) -> Arc<Self> {
+        Self::new(limits.workspace_concurrency, limits.workspace_pace)
     }
 
     /// How many are inside.
@@ -57,6 +65,13 @@ pub struct Admission {
     python: Option<OwnedSemaphorePermit>,
 }
 
+impl Admission {
+    /// The operation that is called, where it is one.
+    pub fn operation(&self) -> Option<&Operation> {
+        self.function.operation(self.entry.as_deref()?)
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
         self.live.gate.leave();
@@ -80,6 +95,8 @@ pub enum AdmissionError {
     NoEntry { function: Name, entries: Vec<String> },
     #[error("the workspace `{workspace}` has {limit} invocations under way, as many as it may have at once")]
     WorkspaceBusy { workspace: Name, limit: u32 },
+    #[error("the workspace `{workspace}` is called more than {per_second} times a second")]
+    TooFast { workspace: Name, per_second: NonZeroU32, wait: Duration },
     #[error("the server has as many invocations under way as it may have at once")]
     ServerBusy,
 }
@@ -94,6 +111,7 @@ impl AdmissionError {
         match self {
             Self::NoFunction { .. } | Self::NoEntry { .. } => None,
             Self::WorkspaceBusy { .. } | Self::ServerBusy => Some(Duration::from_secs(1)),
+            Self::TooFast { wait, .. } => Some(*wait),
         }
     }
 }
@@ -101,7 +119,7 @@ impl AdmissionError {
 impl Gates {
     pub fn new(limits: &ServerLimits, python: Option<NonZeroUsize>) -> Self {
         Self {
-            server: Gate::new(limits.concurrency),
+            server: Gate::new(limits.concurrency, None),
             python: python.map(|count| Arc::new(Semaphore::new(count.get()))),
         }
     }
@@ -129,6 +147,16 @@ impl Gates {
             });
         }
         let (function, entry) = (function.clone(), entry.map(str::to_string));
+        // What a function calls was let in with it.
+        if origin == Origin::Outside
+            && let Some(rate) = &live.gate.rate
+        {
+            rate.take(Instant::now()).map_err(|wait| AdmissionError::TooFast {
+                workspace: deployment.workspace.clone(),
+                per_second: rate.pace.per_second,
+                wait,
+            })?;
+        }
         if !live.gate.enter() {
             return Err(AdmissionError::WorkspaceBusy {
                 workspace: deployment.workspace.clone(),
@@ -156,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_gate_lets_in_as_many_as_its_bound_and_again_when_they_left() {
-        let gate = Gate::new(2);
+        let gate = Gate::new(2, None);
         assert!(gate.enter() && gate.enter());
         assert!(!gate.enter());
         gate.leave();

@@ -3,6 +3,7 @@
 
 use super::admission::Gate;
 use super::locks::{Locked, Locks};
+use crate::config::ImportRules;
 use crate::deployment::document::Document;
 use crate::deployment::spec::Kind;
 use crate::deployment::upload::{Upload, UploadError};
@@ -15,6 +16,7 @@ use crate::host_api::filesystem::TmpRoot;
 use crate::host_api::programs::Library;
 use crate::host_api::secrets::Secrets;
 use crate::limits::{self, ServerLimits};
+use crate::packages::python::shared::Shared as SharedPython;
 use crate::routing::Name;
 use crate::store::blobs::Hash;
 use crate::store::{Store, StoreError};
@@ -35,6 +37,8 @@ pub struct Registry {
     tmp: Arc<TmpRoot>,
     /// The operator's folder of packages.
     shared_packages: Option<PathBuf>,
+    /// The same for Python, and what may be imported.
+    python: (Option<SharedPython>, ImportRules),
     live: moka::future::Cache<Name, Arc<Live>>,
     /// What outlives a deployment's place in the cache: values of `cache`, secrets, the workspace's gate.
     lasting: RwLock<HashMap<Name, Lasting>>,
@@ -83,6 +87,7 @@ impl Registry {
         compiler: Compiler,
         tmp: Arc<TmpRoot>,
         shared_packages: Option<PathBuf>,
+        python: (Option<SharedPython>, ImportRules),
         limits: ServerLimits,
     ) -> Self {
         let live = moka::future::Cache::builder()
@@ -103,6 +108,7 @@ impl Registry {
             limits,
             tmp,
             shared_packages,
+            python,
             live,
             lasting: RwLock::default(),
             changes: Locks::default(),
@@ -192,6 +198,8 @@ impl Registry {
             shared: &lasting.shared,
             folders: &folders,
             shared_packages: self.shared_packages.as_deref(),
+            shared_python: self.python.0.as_ref(),
+            imports: &self.python.1,
         };
         Ok(Deployment::assemble(workspace.clone(), version, document, &code, &surroundings)?)
     }
@@ -199,8 +207,7 @@ impl Registry {
     /// From here on, this deployment serves its workspace. Invocations under way end on the one they began with.
     pub async fn publish(&self, deployment: Deployment) -> Arc<Live> {
         let name = deployment.workspace.clone();
-        let gate =
-            self.known(&name).map_or_else(|| Gate::new(self.limits.workspace_concurrency), |lasting| lasting.gate);
+        let gate = self.known(&name).map_or_else(|| Gate::of_workspace(&self.limits), |lasting| lasting.gate);
         let live = Arc::new(Live { deployment, gate });
         self.live.insert(name, live.clone()).await;
         live
@@ -242,7 +249,7 @@ impl Registry {
                 labour: Arc::new(tokio::sync::Semaphore::new(limits::WORKSPACE_LABOUR)),
                 retiring: Arc::new(tokio::sync::Semaphore::new(limits::WORKSPACE_RETIREMENTS)),
             }),
-            gate: Gate::new(self.limits.workspace_concurrency),
+            gate: Gate::of_workspace(&self.limits),
         };
         let mut lasting = self.lasting.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         Ok(lasting.entry(name.clone()).or_insert(made).clone())

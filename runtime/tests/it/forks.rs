@@ -374,7 +374,7 @@ fn made_anew_once(home: Home, name: &str, before: &Value) -> Home {
 }
 
 /// The stored document of a workspace, after a change to it.
-fn stored_document(home: &Home, workspace: &str, change: impl FnOnce(&mut Value)) -> Value {
+pub fn stored_document(home: &Home, workspace: &str, change: impl FnOnce(&mut Value)) -> Value {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.data().join("thimble.db"));
     RUNTIME.block_on(async {
         let mut database = options.connect().await.expect("a database");
@@ -408,9 +408,12 @@ fn an_image_of_another_interpreter_is_made_anew() {
         let seal = key.mark(&[name.as_bytes(), b"js", earlier.as_bytes(), content.as_bytes()]);
         let image = &mut document["functions"][0]["image"];
         (image["interpreter"], image["seal"]) = (earlier.into(), seal.to_hex().as_str().into());
+        document["functions"][0]["entries"] = json!(["what it found out"]);
     });
     let home = made_anew_once(home, &name, &before);
-    let is = image(&stored_document(&home, &name, |_| {}));
+    let document = stored_document(&home, &name, |_| {});
+    assert_eq!(document["functions"][0]["entries"], json!([]));
+    let is = image(&document);
     assert_eq!(is["interpreter"], was["interpreter"]);
     assert!(is["interpreter"].as_str().is_some_and(|fingerprint| fingerprint.len() == 32), "{is}");
     assert_ne!((&is["content"], &is["seal"]), (&was["content"], &was["seal"]));

@@ -25,6 +25,8 @@ fn a_request_is_an_event() {
         assert_eq!(event["query"], json!({ "flag": "", "x": "1,2", "y": "é" }));
         assert_eq!(event["queryStringParameters"], event["query"]);
         assert_eq!((&event["headers"]["x-one"], &event["headers"]["x-two"]), (&json!("1"), &json!("a,b")));
+        assert_eq!(event["multiValueHeaders"], json!({ "x-two": ["a", "b"] }));
+        assert_eq!(event["requestContext"]["basePath"], workspace.path(&format!("/http/{name}")));
         assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("é😀"), &json!(false)));
         assert_eq!(event["requestContext"]["requestId"].as_str(), answer.header("x-request-id"));
         assert!(event["requestContext"]["timeEpoch"].as_u64().is_some_and(|ms| ms > 1_700_000_000_000));
@@ -37,6 +39,8 @@ fn a_request_is_an_event() {
 
         let empty = workspace.client.get(&workspace.path(&format!("/http/{name}/"))).expect(200).json();
         assert_eq!((&empty["body"], &empty["isBase64Encoded"]), (&Value::Null, &json!(false)));
+        assert_eq!(empty["multiValueHeaders"], Value::Null);
+        assert_eq!(empty["requestContext"]["basePath"], event["requestContext"]["basePath"]);
     }
 }
 

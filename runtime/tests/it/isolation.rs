@@ -75,7 +75,7 @@ fn an_instance_that_trapped_is_never_used_again() {
             assert!(
                 matches!(
                     (then, error.code.as_str()),
-                    ("trap", "trap" | "stack_overflow") | ("loop", "timeout") | ("memory", "memory_limit")
+                    ("trap", "function_error" | "stack_overflow") | ("loop", "timeout") | ("memory", "memory_limit")
                 ),
                 "{then}: {} {}",
                 error.code,

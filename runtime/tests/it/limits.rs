@@ -216,6 +216,20 @@ fn a_result_has_a_size() {
 }
 
 #[test]
+fn what_is_too_much_for_one_call_of_the_host_is_said() {
+    let workspace = Workspace::new().with(json!({ "functions": {
+        "js": { "code": "return 'x'.repeat(event.n)", "memory": 512 },
+        "py": { "code": "return 'x' * event['n']", "memory": 512, "language": "python" },
+        "ask": { "code": "return cache['x' * event['n']]", "memory": 512, "language": "python" },
+    } }));
+    for name in ["js", "py"] {
+        workspace.run(name, json!({ "n": 100 << 20 })).fails(500, "result_too_large", "6 MiB");
+    }
+    workspace.run("ask", json!({ "n": 100 << 20 })).fails(500, "trap", "more than 80 MiB to the host at once");
+    assert_eq!(workspace.run("js", json!({ "n": 1 })).result(), "x");
+}
+
+#[test]
 fn a_request_has_a_size() {
     let workspace = Workspace::new().javascript("f", "return event.x?.length ?? 0");
     let body = |size: usize| {
@@ -494,6 +508,32 @@ fn a_workspace_has_so_many_invocations_at_once_and_no_more() {
         }
         assert_eq!(busy.run("wait", json!({ "ms": 1 })).result(), "done", "places come back");
     });
+}
+
+#[test]
+fn a_workspace_is_called_so_often_and_no_more() {
+    let server = Server::start("[limits]\nworkspace_rate = 2\nworkspace_burst = 4\n");
+    let workspace = || {
+        Workspace::on(&server)
+            .javascript("f", "return 'right'")
+            .javascript("many", "for (let i = 0; i < 20; i++) await f(); return 'done'")
+    };
+    let (hasty, other) = (workspace(), workspace());
+    let began = Instant::now();
+    for _ in 0..4 {
+        assert_eq!(hasty.result("f"), "right");
+    }
+    let refused = hasty.run("f", json!({}));
+    // On a machine that stood still for half a second, another turn has come.
+    if began.elapsed() < Duration::from_millis(500) {
+        refused.fails(429, "too_many_requests", "more than 2 times a second");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+    }
+    // Another one is not concerned, nor is what a function calls, nor a deploy.
+    assert_eq!(other.result("many"), "done");
+    let hasty = hasty.javascript("f", "return 'new'");
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(hasty.result("f"), "new", "turns come back");
 }
 
 #[test]

@@ -609,3 +609,23 @@ fn files_can_be_loaded_from_tmp_and_at_any_time() {
         json!([42, 5, "again", "again"]),
     );
 }
+
+/// `eval` and `Function` belong to the file whose code calls them, also where it is called by another one, and later.
+#[test]
+fn code_of_eval_imports_from_its_own_file() {
+    check(
+        &[
+            ("main.mjs", "import { direct, indirect, made, later, inner, shown } from './lib/code.mjs'; import './value.mjs';
+                 export default async () => [...await Promise.all([direct(), indirect(), made()(), later()(), inner()].map(async (found) => (await found).default)), shown()]"),
+            ("value.mjs", "export default 'of main'"),
+            ("lib/value.mjs", "export default 'of lib'"),
+            ("lib/code.mjs", "export const direct = () => eval(\"import('./value.mjs')\");
+                 export const indirect = () => (0, eval)(\"import('./value.mjs')\");
+                 export const made = () => new Function(\"return import('./value.mjs')\");
+                 export const later = () => eval(\"() => import('./value.mjs')\");
+                 export const inner = () => eval(\"eval('import(`./value.mjs`)')\");
+                 export const shown = () => { try { eval('\\nnull.x') } catch (error) { return /at <eval> \\(eval \\(\\/var\\/task\\/lib\\/code.mjs\\):2:/.test(error.stack) || error.stack } }"),
+        ],
+        json!(["of lib", "of lib", "of lib", "of lib", "of lib", true]),
+    );
+}

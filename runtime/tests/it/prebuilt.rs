@@ -39,6 +39,9 @@ fn sources(language: &str) -> String {
     for folder in [language, "builder"] {
         files(&interpreters().canonicalize().expect("a folder").join(folder), &mut paths);
     }
+    if language == "python" {
+        files(&root.join("guest-sdks/python/src"), &mut paths);
+    }
     let named = |path: &PathBuf| path.strip_prefix(&root).expect("below the root").to_str().expect("text").to_string();
     let mut named: Vec<(String, PathBuf)> = paths.iter().map(|path| (named(path), path.clone())).collect();
     named.sort();

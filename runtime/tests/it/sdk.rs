@@ -26,6 +26,39 @@ fn succeeds(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&said));
 }
 
+/// Runs `all`, which uses every class of an SDK, and looks at all that comes of it.
+#[track_caller]
+pub fn every_class_works(workspace: &Workspace, place: &str, plain: &str) {
+    let secret = workspace.path("/secrets/key");
+    assert!(workspace.client.put(&secret, "text/plain", "top").status < 300);
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let answer = workspace.run("all", json!({ "headers": { "traceparent": traceparent } })).expect(200);
+    let result = answer.json()["result"].clone();
+    assert_eq!(result["secret"], json!(["top", null]));
+    assert_eq!(result["cache"], json!([{ "v": [1] }, 3, ["k", "n"]]));
+    assert_eq!(result["calls"], json!([8, 6, 10]));
+    assert_eq!(result["context"], json!(["all", true, true]));
+    assert_eq!(result["a"], "b");
+    assert!(result["traceparent"].as_str().unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{result}");
+    let lines: Vec<(String, String)> = answer
+        .logs()
+        .iter()
+        .map(|line| line.split_once(' ').map(|(level, text)| (level.into(), text.into())).expect("a level and a text"))
+        .collect();
+    let parsed = |index: usize| serde_json::from_str::<Value>(&lines[index].1).expect("a line is JSON");
+    let levels: Vec<&str> = lines.iter().map(|(level, _)| level.as_str()).collect();
+    assert_eq!(levels, ["debug", "error", "info", "info", "warn"]);
+    assert_eq!(
+        (&parsed(0)["message"], &parsed(0)["n"], &parsed(0)["app"]),
+        (&json!("100% done"), &json!("1"), &json!("shop"))
+    );
+    assert_eq!(parsed(0)["requestId"].as_str(), answer.header("x-request-id"));
+    assert!(parsed(1)["error"]["stack"].as_str().unwrap().contains(place), "{:?}", lines[1]);
+    assert_eq!((&parsed(2)["orders"], &parsed(2)["stage"]), (&json!(2), &json!("test")));
+    assert_eq!((&parsed(3)["span"], &parsed(3)["service"]), (&json!("outer"), &json!("all")));
+    assert_eq!(lines[4].1, plain);
+}
+
 #[test]
 fn its_own_tests_pass_in_node() {
     if has("node") {
@@ -96,34 +129,7 @@ fn its_classes_work_in_the_server() {
             };
         ") },
     }}));
-    let secret = workspace.path("/secrets/key");
-    assert!(workspace.client.put(&secret, "text/plain", "top").status < 300);
-    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let answer = workspace.run("all", json!({ "headers": { "traceparent": traceparent } })).expect(200);
-    let result = answer.json()["result"].clone();
-    assert_eq!(result["secret"], json!(["top", null]));
-    assert_eq!(result["cache"], json!([{ "v": [1] }, 3, ["k", "n"]]));
-    assert_eq!(result["calls"], json!([8, 6, 10]));
-    assert_eq!(result["context"], json!(["all", true, true]));
-    assert_eq!(result["a"], "b");
-    assert!(result["traceparent"].as_str().unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{result}");
-    let lines: Vec<(String, String)> = answer
-        .logs()
-        .iter()
-        .map(|line| line.split_once(' ').map(|(level, text)| (level.into(), text.into())).expect("a level and a text"))
-        .collect();
-    let parsed = |index: usize| serde_json::from_str::<Value>(&lines[index].1).expect("a line is JSON");
-    let levels: Vec<&str> = lines.iter().map(|(level, _)| level.as_str()).collect();
-    assert_eq!(levels, ["debug", "error", "info", "info", "warn"]);
-    assert_eq!(
-        (&parsed(0)["message"], &parsed(0)["n"], &parsed(0)["app"]),
-        (&json!("100% done"), &json!("1"), &json!("shop"))
-    );
-    assert_eq!(parsed(0)["requestId"].as_str(), answer.header("x-request-id"));
-    assert!(parsed(1)["error"]["stack"].as_str().unwrap().contains("all.js:"), "{:?}", lines[1]);
-    assert_eq!((&parsed(2)["orders"], &parsed(2)["stage"]), (&json!(2), &json!("test")));
-    assert_eq!((&parsed(3)["span"], &parsed(3)["service"]), (&json!("outer"), &json!("all")));
-    assert_eq!(lines[4].1, "plain { a: 1 }");
+    every_class_works(&workspace, "all.js:", "plain { a: 1 }");
 }
 
 /// What the harness says of a function is what the server says of it.

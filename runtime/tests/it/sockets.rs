@@ -1,25 +1,28 @@
 //! TCP and TLS of functions: `node:net` and `node:tls`, what they may reach, and what lives on from one call to the next.
 
 use crate::client::{Workspace, listen};
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-/// A server that answers each line with `echo LINE`; `bye` ends it, `tls` begins TLS, `many N` sends N bytes.
-struct Echo {
-    port: u16,
+/// A server that answers each line with `echo LINE`; `bye` ends it, `tls` begins TLS, `many N` sends N bytes, `after N LINE`
+/// waits so many milliseconds before its answer, and `GET` and `POST` are requests of HTTP without a body, answered with their path.
+pub struct Echo {
+    pub port: u16,
     accepted: Arc<AtomicU32>,
-    authority: String,
+    pub authority: String,
 }
 
 impl Echo {
     /// With TLS from the first byte, or on demand.
-    fn start(secure: bool) -> Self {
+    pub fn start(secure: bool) -> Self {
         let key = KeyPair::generate().expect("a key");
         let names = vec!["localhost".to_string(), "127.0.0.1".to_string()];
         let certificate = CertificateParams::new(names).expect("names").self_signed(&key).expect("a certificate");
@@ -54,7 +57,7 @@ impl Echo {
         Self { port, accepted, authority: certificate.pem() }
     }
 
-    fn accepted(&self) -> u32 {
+    pub fn accepted(&self) -> u32 {
         self.accepted.load(Ordering::Relaxed)
     }
 
@@ -83,6 +86,20 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(mut stream: BufReader<S>) -> Op
             "tls" => {
                 stream.write_all(b"go\n").await.ok()?;
                 return Some(stream);
+            }
+            other if other.ends_with(" HTTP/1.1") => {
+                let path = other.split(' ').nth(1)?.to_string();
+                while line.trim_end() != "" {
+                    line.clear();
+                    stream.read_line(&mut line).await.ok()?;
+                }
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{path}", path.len());
+                stream.write_all(answer.as_bytes()).await.ok()?;
+            }
+            other if other.starts_with("after ") => {
+                let (time, said) = other["after ".len()..].split_once(' ')?;
+                tokio::time::sleep(Duration::from_millis(time.parse().ok()?)).await;
+                stream.write_all(format!("echo {said}\n").as_bytes()).await.ok()?;
             }
             other => {
                 let answer = match other.strip_prefix("many ").and_then(|count| count.parse().ok()) {
@@ -211,7 +228,7 @@ fn a_connection_serves_many_calls_of_its_instance() {
     // What arrived after a call is there in the next one: here the peer's end.
     workspace.run("f.quit", json!({})).result();
     let gone = |workspace: &Workspace| workspace.run("f.state", json!({})).result()[0] == json!(true);
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let until = std::time::Instant::now() + Duration::from_secs(10);
     while !gone(&workspace) {
         assert!(std::time::Instant::now() < until, "the end of the connection is seen");
     }
@@ -307,4 +324,186 @@ fn sockets_have_bounds_and_give_back_what_they_took() {
         let count = |what: &str| outcomes.iter().filter(|outcome| *outcome == what).count();
         assert_eq!((count("ok"), count("EMFILE")), (32, 1), "{result}");
     }
+}
+
+/// A server with TLS that talks to nobody without a certificate of its own authority. It answers lines as [`Echo`] does, or an
+/// HTTP request by `hello`.
+pub struct Guarded {
+    pub echo: Echo,
+    /// Certificate and key of a client that it lets in.
+    pub client: (String, String),
+}
+
+impl Guarded {
+    pub fn start() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let authority = params.self_signed(&key).expect("an authority");
+        let issuer = Issuer::new(params, key);
+        let issue = |name: &str| -> (Certificate, KeyPair) {
+            let key = KeyPair::generate().expect("a key");
+            let params = CertificateParams::new(vec![name.to_string()]).expect("a name");
+            (params.signed_by(&key, &issuer).expect("a certificate"), key)
+        };
+        let (client, client_key) = issue("client.test");
+        let (server, server_key) = issue("localhost");
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().clone()).expect("an authority");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_client_cert_verifier(verifier.expect("a verifier"))
+            .with_single_cert(
+                vec![server.der().clone()],
+                PrivateKeyDer::try_from(server_key.serialize_der()).expect("a key"),
+            )
+            .expect("a certificate with its key");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let accepted = Arc::new(AtomicU32::new(0));
+        let count = accepted.clone();
+        let port = listen(move |stream| {
+            let (acceptor, count) = (acceptor.clone(), count.clone());
+            async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                count.fetch_add(1, Ordering::Relaxed);
+                let mut stream = BufReader::new(stream);
+                if stream.fill_buf().await.is_ok_and(|bytes| bytes.starts_with(b"GET ")) {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+                    stream.write_all(answer).await.ok();
+                    stream.shutdown().await.ok();
+                } else {
+                    talk(stream).await;
+                }
+            }
+        });
+        let echo = Echo { port, accepted, authority: authority.pem() };
+        Self { echo, client: (client.pem(), client_key.serialize_pem()) }
+    }
+
+    /// A workspace with a function that connects by `tls`, and one that asks by `https`.
+    fn workspace(&self) -> Workspace<'static> {
+        let by_tls = format!(
+            "{LINES}
+            exports.handler = async ({{ port, options, context, buffers, upgrade }}) => {{
+              if (buffers) for (const name of ['cert', 'key']) options[name] = Buffer.from(options[name]);
+              if (context) options = {{ secureContext: tls.createSecureContext(options) }};
+              let socket;
+              try {{ socket = upgrade ? tls.connect({{ socket: net.connect(port, 'localhost'), servername: 'localhost', ...options }}) : tls.connect({{ port, host: 'localhost', ...options }}) }} catch (error) {{ return ['thrown', error.code, error.message] }}
+              socket.setEncoding('utf8');
+              const failure = failed(socket);
+              const answer = line(socket);
+              answer.catch(() => {{}});
+              socket.write('s\\n');
+              return Promise.race([failure, answer]);
+            }}"
+        );
+        let by_https = "const https = require('node:https');
+            exports.handler = ({ port, options, agent }) => new Promise((resolve) => {
+              if (agent) options = { agent: new https.Agent(options) };
+              const failed = (error) => resolve([error.code, error.message]);
+              try {
+                https.get({ port, host: 'localhost', path: '/', ...options }, (response) => {
+                  let text = '';
+                  response.setEncoding('utf8').on('data', (piece) => { text += piece }).on('end', () => resolve(text)).on('error', failed);
+                }).on('error', failed);
+              } catch (error) { failed(error) }
+            })";
+        let rules = ["localhost:PORT"];
+        self.echo.workspace(&rules, &[("tls", &by_tls), ("https", by_https)])
+    }
+}
+
+#[test]
+fn a_client_shows_its_own_certificate() {
+    let guarded = Guarded::start();
+    let workspace = guarded.workspace();
+    let (port, ca) = (guarded.echo.port, &guarded.echo.authority);
+    let (cert, key) = &guarded.client;
+    let ask = |function: &str, options: Value, more: Value| {
+        let mut parameters = json!({ "port": port, "options": options });
+        parameters.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        workspace.run(function, parameters).result()
+    };
+    let known = json!({ "ca": ca, "cert": cert, "key": key });
+    for (more, options) in [
+        (json!({}), known.clone()),
+        (json!({ "buffers": true }), known.clone()),
+        (json!({ "context": true }), known.clone()),
+        // As clients of databases do after a first exchange.
+        (json!({ "upgrade": true }), known.clone()),
+        (json!({}), json!({ "ca": ca, "cert": [cert], "key": [{ "pem": key }] })),
+        (json!({}), json!({ "rejectUnauthorized": false, "cert": format!("{cert}{ca}"), "key": key })),
+    ] {
+        assert_eq!(ask("tls", options.clone(), more.clone()), "echo s", "{options} {more}");
+    }
+    assert_eq!(ask("https", known.clone(), json!({})), "hello");
+    assert_eq!(ask("https", known.clone(), json!({ "agent": true })), "hello");
+    let accepted = guarded.echo.accepted();
+    assert_eq!(accepted, 8);
+
+    // Without one, also right after a connection with one, there is no answer.
+    let without = ask("tls", json!({ "ca": ca }), json!({}));
+    assert_eq!(without[0], "EPROTO", "{without}");
+    assert!(without[1].as_str().is_some_and(|text| text.contains("CertificateRequired")), "{without}");
+    let without = ask("https", json!({ "ca": ca }), json!({}));
+    assert_eq!(without[0], "ERR_TLS_HANDSHAKE", "{without}");
+    assert!(without[1].as_str().is_some_and(|text| text.contains("CertificateRequired")), "{without}");
+    // Nor with one of somebody else.
+    let stranger = Guarded::start();
+    let (cert_of_stranger, key_of_stranger) = &stranger.client;
+    let options = json!({ "ca": ca, "cert": cert_of_stranger, "key": key_of_stranger });
+    for function in ["tls", "https"] {
+        let refused = ask(function, options.clone(), json!({}));
+        assert!(refused[1].as_str().is_some_and(|text| text.contains("fatal alert")), "{refused}");
+    }
+    // What is wrong with certificate and key is said before anything is sent.
+    let other = KeyPair::generate().expect("a key").serialize_pem();
+    for (function, code) in [("tls", "ERR_INVALID_ARG_VALUE"), ("https", "ERR_TLS_HANDSHAKE")] {
+        for (cert, key, said) in [
+            (cert.as_str(), other.as_str(), "do not belong together"),
+            ("none", key, "no certificate in what was given"),
+            (cert, "none", "no private key in what was given"),
+            (cert, cert, "no private key in what was given"),
+            (cert, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "cannot be used"),
+        ] {
+            let refused = ask(function, json!({ "ca": ca, "cert": cert, "key": key }), json!({}));
+            assert_eq!(refused[0], code, "{refused}");
+            assert!(refused[1].as_str().is_some_and(|text| text.contains(said)), "{refused}");
+        }
+    }
+    assert_eq!(guarded.echo.accepted(), accepted);
+}
+
+#[test]
+fn a_clients_key_may_have_a_passphrase() {
+    let guarded = Guarded::start();
+    let code = format!(
+        "{LINES}
+        const crypto = require('node:crypto');
+        exports.handler = async ({{ port, ca, cert, key, given }}) => {{
+          const locked = crypto.createPrivateKey(key).export({{ format: 'pem', type: 'pkcs8', cipher: 'aes-256-cbc', passphrase: 'secret' }});
+          const options = {{ pair: {{ key: [{{ pem: locked, passphrase: 'secret' }}] }}, plain: {{ key: locked, passphrase: 'secret' }}, wrong: {{ key: locked, passphrase: 'no' }}, none: {{ key: locked }}, pfx: {{ pfx: 'x' }} }}[given];
+          try {{
+            const socket = tls.connect({{ port, host: 'localhost', ca, cert, ...options }}).setEncoding('utf8');
+            socket.write('s\\n');
+            return await line(socket);
+          }} catch (error) {{ return [error.code, error.message] }}
+        }}"
+    );
+    let workspace = guarded.echo.workspace(&["localhost:PORT"], &[("f", &code)]);
+    let (cert, key) = &guarded.client;
+    let ask = |given: &str| {
+        let parameters = json!({ "port": guarded.echo.port, "ca": guarded.echo.authority, "cert": cert, "key": key, "given": given });
+        workspace.run("f", parameters).result()
+    };
+    assert_eq!(ask("plain"), "echo s");
+    assert_eq!(ask("pair"), "echo s");
+    assert_eq!(ask("wrong")[0], "ERR_OSSL_BAD_DECRYPT");
+    assert_eq!(ask("none")[0], "ERR_MISSING_PASSPHRASE");
+    let pfx = ask("pfx");
+    assert_eq!(pfx[0], "ERR_NOT_SUPPORTED");
+    assert!(pfx[1].as_str().is_some_and(|text| text.contains("openssl pkcs12")), "{pfx}");
 }

@@ -9,15 +9,20 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-const LINES: (&str, &str) = ("accept", "application/x-ndjson");
-const EVENTS: (&str, &str) = ("accept", "text/event-stream");
+pub const LINES: (&str, &str) = ("accept", "application/x-ndjson");
+pub const EVENTS: (&str, &str) = ("accept", "text/event-stream");
 
 const COUNT: &str = "export default async function* (event) {
     for (let i = 0; i < (event.to ?? 3); i++) { yield { i }; await new Promise((done) => setTimeout(done, 5)); }
 }";
 
 /// What a run answers in a streaming form.
-fn streamed(workspace: &Workspace, function: &str, form: (&str, &str), parameters: &Value) -> (Option<String>, String) {
+pub fn streamed(
+    workspace: &Workspace,
+    function: &str,
+    form: (&str, &str),
+    parameters: &Value,
+) -> (Option<String>, String) {
     let path = workspace.path(&format!("/run/{function}"));
     let body = json!({ "parameters": parameters }).to_string();
     let answer = workspace.client.send(Method::POST, &path, &[form], body).expect(200);
@@ -38,17 +43,32 @@ fn open(client: &Client, request: &str) -> BufReader<TcpStream> {
     reader
 }
 
-fn get(workspace: &Workspace, rest: &str) -> BufReader<TcpStream> {
+pub fn get(workspace: &Workspace, rest: &str) -> BufReader<TcpStream> {
     open(workspace.client, &format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", workspace.path(rest)))
 }
 
 /// Waits until a question has the answer.
 #[track_caller]
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < until, "{what}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Reads `f`, which makes a first line, and a second one only after `go`.
+#[track_caller]
+pub fn arrives_as_it_is_made(workspace: &Workspace) {
+    let mut reader = get(workspace, "/http/f");
+    let mut seen = String::new();
+    while !seen.contains("first") {
+        assert!(reader.read_line(&mut seen).expect("a line") > 0);
+    }
+    // Only now may it go on: whoever collects would wait for ever.
+    workspace.result("go");
+    while !seen.contains("second") {
+        assert!(reader.read_line(&mut seen).expect("a line") > 0);
     }
 }
 
@@ -125,16 +145,7 @@ fn parts_arrive_as_they_are_made() {
         }",
     );
     let workspace = workspace.javascript("go", "cache.go = true; return null;");
-    let mut reader = get(&workspace, "/http/f");
-    let mut seen = String::new();
-    while !seen.contains("first") {
-        assert!(reader.read_line(&mut seen).expect("a line") > 0);
-    }
-    // Only now may it go on: whoever collects would wait for ever.
-    workspace.result("go");
-    while !seen.contains("second") {
-        assert!(reader.read_line(&mut seen).expect("a line") > 0);
-    }
+    arrives_as_it_is_made(&workspace);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn text_of(file: &str) -> String {
 }
 
 pub fn new(kind: FailureKind, name: &str, message: impl Into<String>) -> Failure {
-    Failure { kind, name: name.to_owned(), message: message.into(), stack: String::new(), position: None }
+    Failure { kind, name: name.to_owned(), message: message.into(), stack: String::new(), position: None, misfits: vec![] }
 }
 
 /// The failure that an exception of the user's code is.
@@ -89,7 +89,7 @@ pub fn thrown(Thrown(value): &Thrown) -> Failure {
         NO_WEBASSEMBLY => format!("{NO_WEBASSEMBLY}{INSTEAD_OF_WEBASSEMBLY}"),
         _ => error.message,
     };
-    Failure { kind, name: error.name, message, stack, position }
+    Failure { kind, name: error.name, message, stack, position, misfits: vec![] }
 }
 
 /// The failure that a source which does not parse is.
@@ -107,7 +107,7 @@ pub fn syntax(Thrown(value): &Thrown) -> Failure {
         Some(found) if found.line > text.lines().count().max(1) as u32 => "unexpected end of the source".to_owned(),
         _ => message,
     };
-    Failure { kind: FailureKind::Syntax, name, message, stack: String::new(), position }
+    Failure { kind: FailureKind::Syntax, name, message, stack: String::new(), position, misfits: vec![] }
 }
 
 /// A place in the source.

@@ -20,7 +20,7 @@ use crate::bindings::wasi::random::random;
 use crate::js::{Result, Thrown, Value, context as js_context, sys};
 use crate::json::{self, Refused};
 use crate::natives::{Arguments, Native};
-use crate::{async_context, failure, instance, invoke, library, natives, reactor, tasks};
+use crate::{async_context, command, failure, instance, invoke, library, natives, reactor, tasks};
 
 pub const NATIVES: [(&str, Native); 53] = [
     ("natives", natives_of),
@@ -87,6 +87,7 @@ fn natives_of(arguments: &Arguments) -> Result<Value> {
         "crypto" => &crypto::NATIVES,
         "files" => &files::NATIVES,
         "programs" => &programs::NATIVES,
+        "requests" => &network::REQUESTS,
         "tasks" => &tasks::NATIVES,
         "tcp" => &tcp::NATIVES,
         name => return Err(Thrown::new("TypeError", &format!("there are no natives '{name}'"))),
@@ -105,7 +106,11 @@ fn write_log(arguments: &Arguments) -> Result<Value> {
         2 => log::Level::Warn,
         _ => log::Level::Error,
     };
-    log::write(level, &arguments.text(1)?);
+    let text = arguments.text(1)?;
+    if level == log::Level::Info {
+        command::hear(&text);
+    }
+    log::write(level, &text);
     Ok(Value::UNDEFINED)
 }
 

@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use crate::bindings::exports::thimble::runtime::guest::{Failure, FailureKind};
 use crate::bindings::thimble::runtime::context::{self as host_context, Invocation};
 use crate::host::{output, tcp};
-use crate::js::{self, Thrown, Value, context, sys};
+use crate::js::{self, Thrown, Value, sys};
 use crate::json::{self, Refused};
 use crate::load::{Handler, PROGRAM, Program, Shape};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{async_context, failure, instance, library, natives, reactor};
+use crate::{async_context, command, engine_json, failure, instance, library, natives, reactor};
 
 thread_local! {
     /// What the host says of the current invocation, once something has asked.
@@ -47,6 +47,7 @@ fn within<T>(call: impl FnOnce() -> T) -> T {
     tasks::drain();
     tasks::report_rejections();
     tasks::forget();
+    command::forget();
     reactor::forget(TellHost::No);
     result
 }
@@ -68,6 +69,10 @@ pub fn set_context_prototype(prototype: Value) {
 
 /// The call itself, without what belongs to an instance.
 pub fn run(entry: Option<&str>, event: String) -> Result<String, Failure> {
+    let reads_environment = PROGRAM.with_borrow(|program| program.reads_environment);
+    if reads_environment {
+        command::begin(&event).map_err(|thrown| failure::thrown(&thrown))?;
+    }
     let event = parse(event)?;
     // Nothing borrows the program while user code runs.
     let (answer, shape) = PROGRAM.with_borrow(|program| {
@@ -79,7 +84,11 @@ pub fn run(entry: Option<&str>, event: String) -> Result<String, Failure> {
         Shape::Fetch => answer.fetch(&event),
         _ => answer.call(),
     };
-    let settled = value.map_err(Unsettled::Rejected).and_then(tasks::settle).and_then(deliver);
+    let mut settled = value.map_err(Unsettled::Rejected).and_then(tasks::settle);
+    if reads_environment && shape == Shape::Body {
+        settled = command::finish(settled);
+    }
+    let settled = settled.and_then(deliver);
     match settled {
         Ok(Some(result)) => json::stringify(&result, "the result").map_err(refused),
         // The answer was given already.
@@ -123,13 +132,8 @@ fn refused(refused: Refused) -> Failure {
     }
 }
 
-fn parse(event: String) -> Result<Value, Failure> {
-    let length = event.len();
-    let mut text = event.into_bytes();
-    text.push(0);
-    // SAFETY: the text ends with the zero byte that QuickJS asks for.
-    let parsed =
-        Value::checked(unsafe { sys::JS_ParseJSON(context(), text.as_ptr().cast(), length as _, c"event".as_ptr()) });
+pub fn parse(event: String) -> Result<Value, Failure> {
+    let parsed = engine_json::parse(event);
     parsed.map_err(|js::Thrown(error)| {
         let message = error.get("message").and_then(|message| message.text()).unwrap_or_default();
         let message = format!("the event is not JSON: {message}");

@@ -9,8 +9,16 @@ use std::mem::forget;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
+use base64_simd::Out;
 pub use rquickjs_sys as sys;
 use sys::{JSAtom, JSContext, JSValue};
+
+unsafe extern "C" {
+    // What `native/bytes.h` says of them.
+    fn thimble_latin1(value: JSValue, length: *mut usize) -> *const u8;
+    fn thimble_new_latin1(context: *mut JSContext, length: usize, characters: *mut *mut u8) -> JSValue;
+    fn thimble_new_bytes(context: *mut JSContext, length: usize, bytes: *mut *mut u8) -> JSValue;
+}
 
 /// How much of the stack in linear memory QuickJS may use before it throws a `RangeError`: about 2,000 calls deep. The
 /// module is linked with twice as much, and natives of our own need little. The host's own stack must be large enough
@@ -268,6 +276,11 @@ impl Value {
         Self::checked(unsafe { sys::JS_Call(context(), self.0, this.0, count, arguments.as_mut_ptr()) })
     }
 
+    /// The value as text; none for undefined and null.
+    pub fn optional_text(&self) -> Result<Option<String>> {
+        if self.is_nullish() { Ok(None) } else { self.text().map(Some) }
+    }
+
     /// The value as text, as `String(value)` gives it; lone surrogates become U+FFFD.
     pub fn text(&self) -> Result<String> {
         let mut length = 0;
@@ -296,6 +309,46 @@ impl Value {
             let answer = read(std::slice::from_raw_parts(units, length as usize));
             sys::JS_FreeCStringUTF16(context(), units);
             Ok(answer)
+        }
+    }
+
+    /// The value as one string, in one piece.
+    pub fn to_string(&self) -> Result<Self> {
+        // SAFETY: the value is alive.
+        Self::checked(unsafe { sys::JS_ToString(context(), self.0) })
+    }
+
+    /// A string's characters where all are Latin-1's and it is in one piece, without a copy.
+    pub fn with_latin1<T>(&self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        let mut length = 0;
+        // SAFETY: the characters live as long as this value; `read` runs no JavaScript.
+        unsafe {
+            let characters = thimble_latin1(self.0, &mut length);
+            if characters.is_null() { None } else { Some(read(std::slice::from_raw_parts(characters, length))) }
+        }
+    }
+
+    /// A new string of Latin-1's characters, all of which `fill` writes.
+    pub fn latin1(length: usize, fill: impl FnOnce(Out<[u8]>)) -> Result<Self> {
+        let mut start = std::ptr::NonNull::dangling().as_ptr();
+        // SAFETY: QuickJS answers room for `length` characters, which nothing reads before they are written.
+        unsafe {
+            let text = Self::checked(thimble_new_latin1(context(), length, &mut start))?;
+            fill(room(start, length));
+            Ok(text)
+        }
+    }
+
+    /// A new `Uint8Array`, all of whose bytes `fill` writes; none where it answers `false`.
+    pub fn filled_bytes(length: usize, fill: impl FnOnce(Out<[u8]>) -> bool) -> Result<Option<Self>> {
+        if length == 0 {
+            return Self::bytes(&[]).map(Some);
+        }
+        let mut start = null_mut();
+        // SAFETY: as for `latin1`; an array that was not filled is dropped unread.
+        unsafe {
+            let bytes = Self::checked(thimble_new_bytes(context(), length, &mut start))?;
+            Ok(if fill(room(start, length)) { Some(bytes) } else { None })
         }
     }
 
@@ -349,6 +402,13 @@ impl Value {
         }
         Err(Thrown::new("TypeError", "expected an ArrayBuffer, a typed array or a DataView"))
     }
+}
+
+/// # Safety
+/// `start` begins `length` bytes that are the caller's alone.
+unsafe fn room<'a>(start: *mut u8, length: usize) -> Out<'a, [u8]> {
+    // SAFETY: the caller's promise.
+    Out::from_uninit_slice(unsafe { std::slice::from_raw_parts_mut(start.cast(), length) })
 }
 
 /// # Safety

@@ -9,6 +9,8 @@ mod allocator;
 mod async_context;
 mod boxed;
 mod classify;
+mod command;
+mod engine_json;
 mod failure;
 mod host;
 mod instance;

@@ -10,7 +10,7 @@ use crate::js::{self, Atom, Thrown, Value};
 use crate::modules::{self, Format};
 use crate::reactor::TellHost;
 use crate::tasks::{self, Unsettled};
-use crate::{failure, invoke, json, natives, reactor, scan};
+use crate::{command, failure, invoke, json, natives, reactor, scan};
 
 /// Words that cannot name a parameter of a function body.
 const RESERVED: &str = " arguments await break case catch class const continue debugger default delete do else enum eval \
@@ -46,6 +46,8 @@ pub struct Program {
     pub parameters: Vec<Atom>,
     pub gives_event: bool,
     pub gives_context: bool,
+    /// Whether its source names variables of the environment that hold the event.
+    pub reads_environment: bool,
 }
 
 thread_local! {
@@ -65,7 +67,8 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
     tasks::forget();
     reactor::forget(TellHost::Yes);
     invoke::forget_invocation();
-    let (form, program) = result?;
+    let (form, mut program) = result?;
+    program.reads_environment = command::mentions(&source.code);
     if program.handler.is_none() && program.entries.is_empty() {
         return Err(no_handler(&source));
     }
@@ -73,6 +76,9 @@ pub fn load(source: Source) -> Result<Loaded, Failure> {
         form,
         callable: program.handler.is_some(),
         entries: program.entries.iter().map(|(name, _)| name.clone()).collect(),
+        takes_requests: program.handler.as_ref().is_some_and(|handler| handler.shape == Shape::Fetch),
+        // Its types are read off its text, by the server.
+        signatures: vec![],
     };
     PROGRAM.with_borrow_mut(|current| *current = program);
     Ok(loaded)
@@ -117,6 +123,7 @@ fn classify(source: &Source, text: &Text) -> Result<(Form, Program), Failure> {
                 gives_event: !names.contains(&"event"),
                 gives_context: !names.contains(&"context"),
                 parameters: names.into_iter().map(Atom::new).collect(),
+                reads_environment: false,
             };
             return Ok((Form::Body, program));
         }

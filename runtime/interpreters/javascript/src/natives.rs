@@ -6,7 +6,7 @@ use std::ffi::{CString, c_int};
 
 use crate::host::files::place;
 use crate::js::{self, Goal, Result, Value, context, sys};
-use crate::{boxed, host, instance, json, library, modules, tasks};
+use crate::{boxed, engine_json, host, instance, json, library, modules, tasks};
 
 /// Each file is one function that takes the object `host`: the natives, and what earlier files have put there.
 const BOOT: [(&str, &str); 6] = [
@@ -46,6 +46,7 @@ thread_local! {
 pub fn boot() {
     let host = Value::object();
     HOST.set(host.clone());
+    engine_json::install();
     boxed::start();
     tasks::start();
     modules::start();

@@ -36,6 +36,12 @@ pub fn cancel(operation: u64) {
     }
 }
 
+/// Cancels an operation that may have finished already, with what else the host keeps by its number.
+pub fn give_up(operation: u64) {
+    PENDING.with_borrow_mut(|pending| pending.remove(&operation));
+    reactor::cancel(operation);
+}
+
 /// Waits for whichever operation finishes first and answers its function; none where none is under way.
 pub fn wait() -> Option<Value> {
     loop {

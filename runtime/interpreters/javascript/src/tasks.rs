@@ -109,6 +109,17 @@ pub fn run_dry() {
     }
 }
 
+/// The error of `process.exit`, if it was called.
+pub fn take_exit() -> Option<Thrown> {
+    EXITED.take().map(Thrown)
+}
+
+/// The reason of the first rejection that nobody handled.
+pub fn take_rejection() -> Option<Thrown> {
+    tell_of_rejections();
+    REJECTED.with_borrow_mut(|rejected| (!rejected.is_empty()).then(|| Thrown(rejected.remove(0).1)))
+}
+
 /// What a promise has come to, if it has; no job runs for it.
 pub fn outcome_now(promise: &Value) -> Option<js::Result<Value>> {
     // SAFETY: the promise is alive.

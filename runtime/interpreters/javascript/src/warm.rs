@@ -24,6 +24,8 @@ pub fn up() {
             code: code.into(),
             parameters: Some(vec!["name".into()]),
             functions: Vec::new(),
+            search: Vec::new(),
+            imports: None,
         };
         assert!(load::load(source).is_ok(), "a sample loads");
         for _ in 0..3 {

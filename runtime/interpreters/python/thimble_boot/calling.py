@@ -5,13 +5,20 @@ A function named `handler`, or whose parameters are all among `event` and `conte
 event's keys as parameters by name.
 """
 
+import annotationlib
+import datetime
+import decimal
 import inspect
 from inspect import Parameter
 
 from .errors import BadArguments
 
+# A hint with a name that is not there yet, or only for a type checker, is no reason to fail.
+FORWARDREF = annotationlib.Format.FORWARDREF
+POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+SCALARS = {bool, bytes, datetime.date, datetime.datetime, decimal.Decimal, float, int, str}
+
 _BOTH = {"event", "context"}
-_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _CONTEXT_NAMES = {"context", "ctx", "_context", "_ctx", "_"}
 
 
@@ -39,24 +46,41 @@ def plan_of_body(function, names):
     return call
 
 
-def plan(function, name):
-    """The plan of a function of the user's module."""
+def signature(function):
+    """None where it is not known."""
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        return inspect.signature(function, annotation_format=FORWARDREF)
     except (TypeError, ValueError):
-        return lambda event, context: function(event)
+        return None
+
+
+def place(function):
+    """Where a function is defined: line, column and file, as `errors.position` takes them."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return (1, 1) if code is None else (code.co_firstlineno, 1, code.co_filename)
+
+
+def plan(function, name, known):
+    """The plan of a function of the user's module, and what it takes: the parameter for the event, or those for its fields.
+    `known` is its signature."""
+    if known is None:
+        return lambda event, context: function(event), None
+    parameters = list(known.parameters.values())
     handler = name == "handler" or {each.name for each in parameters} <= _BOTH
     if handler:
         made = _as_handler(function, parameters)
         if made is not None:
             return made
-    return _by_name(function, name, parameters)
+    fields = tuple(each for each in parameters if each.name not in _BOTH
+                   and each.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL))
+    return by_name(function, name, parameters), fields
 
 
 def _as_handler(function, parameters):
-    """Event and context by their names, else by their places; None where more is wanted than the two."""
-    positional = [each for each in parameters if each.kind in _POSITIONAL]
-    rest = [each for each in parameters if each.kind not in _POSITIONAL]
+    """Event and context by their names, else by their places, and the parameter that the event is; None where more is wanted
+    than the two."""
+    positional = [each for each in parameters if each.kind in POSITIONAL]
+    rest = [each for each in parameters if each.kind not in POSITIONAL]
     named = {each.name for each in rest if each.kind is Parameter.KEYWORD_ONLY}
     needed = [each for each in positional if each.default is Parameter.empty]
     if len(needed) > 2 or any(each.kind is Parameter.KEYWORD_ONLY and each.default is Parameter.empty
@@ -67,24 +91,24 @@ def _as_handler(function, parameters):
             values = {"event": event, "context": context}
             places = [values[each.name] for each in positional if each.name in values] if positional else []
             return function(*places, **{each: values[each] for each in named & _BOTH})
-        return call_named
+        return call_named, next((each for each in parameters if each.name == "event"), None)
     if any(each.kind is Parameter.VAR_POSITIONAL for each in rest):
-        return function
+        return function, None
     if not positional:
-        return None if any(each.kind is Parameter.VAR_KEYWORD for each in rest) else lambda event, context: function()
+        return None if any(each.kind is Parameter.VAR_KEYWORD for each in rest) else (lambda event, context: function(), None)
     first, second = positional[0], positional[1] if len(positional) > 1 else None
     if second is not None and second.default is not Parameter.empty and second.name not in _CONTEXT_NAMES | {"event"}:
         second = None
     if second is None:
         if first.name == "context":
-            return lambda event, context: function(context)
-        return lambda event, context: function(event)
+            return lambda event, context: function(context), None
+        return lambda event, context: function(event), first
     if first.name == "context" or second.name == "event":
-        return lambda event, context: function(context, event)
-    return function
+        return lambda event, context: function(context, event), second
+    return function, first
 
 
-def _by_name(function, name, parameters):
+def by_name(function, name, parameters):
     open_ended = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
     taken = [each for each in parameters if each.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL)]
     given = [each.name for each in taken if each.name in _BOTH]
@@ -95,11 +119,11 @@ def _by_name(function, name, parameters):
     order = [each.name for each in taken]
     simple = not given and not positional_only
     shown = f"{name}({', '.join(map(str, parameters))})"
-    line = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_firstlineno", 1)
+    at = place(function)
 
     def refuse(reason):
         error = BadArguments(f"{shown} {reason}")
-        error.line = line
+        error.place = at
         return error
 
     def check(event):

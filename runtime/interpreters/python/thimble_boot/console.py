@@ -33,6 +33,9 @@ class LineStream(io.TextIOBase):
         self.mode = "w"
         self._level = level
         self._line = ""
+        # Gets each line as a whole, however long, while there is one.
+        self.listener = None
+        self._heard = ""
         self.buffer = _Bytes(self)
 
     encoding = "utf-8"
@@ -46,6 +49,8 @@ class LineStream(io.TextIOBase):
     def write(self, piece):
         if not isinstance(piece, str):
             raise TypeError(f"write() argument must be str, not {type(piece).__name__}")
+        if self.listener is not None:
+            self._tell(piece)
         if piece == "\n":
             line, self._line = self._line, ""
             log.write(self._level, text(line))
@@ -61,10 +66,19 @@ class LineStream(io.TextIOBase):
         self._line = held
         return len(piece)
 
+    def _tell(self, piece):
+        *lines, self._heard = (self._heard + piece).split("\n")
+        for line in lines:
+            self.listener(line)
+
     def flush(self):
         """Keeps the line that has no end yet: `print(…, end="", flush=True)` is still part of a line."""
 
     def end_line(self):
+        if self._heard:
+            heard, self._heard = self._heard, ""
+            if self.listener is not None:
+                self.listener(heard)
         if self._line:
             line, self._line = self._line, ""
             log.write(self._level, text(line))
@@ -96,8 +110,8 @@ class _Bytes(io.BufferedIOBase):
         pass
 
 
-class LogHandler(logging.Handler):
-    """The root logger's handler: a record is an entry of its own level."""
+class LogHandler(logging.StreamHandler):
+    """What logging writes to where a program says nothing else: a record is an entry of its own level."""
 
     def emit(self, record):
         try:
@@ -113,29 +127,29 @@ class LogHandler(logging.Handler):
 
 stdout = LineStream("<stdout>", Level.INFO)
 stderr = LineStream("<stderr>", Level.ERROR)
-_handler = LogHandler()
+_handler = LogHandler(stderr)
 _basic_config = logging.basicConfig
 
 
 def _configure(**options):
-    """`logging.basicConfig`, which would do nothing as the root has a handler: sets up that handler instead."""
+    """`logging.basicConfig`: where it would write to the standard error, it writes entries of the log."""
     root = logging.root
-    own = root.handlers == [_handler]
-    if own and not options.keys() & {"filename", "stream", "handlers"}:
-        format, style = options.pop("format", None), options.pop("style", "%")
-        datefmt, level = options.pop("datefmt", None), options.pop("level", None)
-        for ignored in ("force", "encoding", "errors", "filemode"):
-            options.pop(ignored, None)
-        if options:
-            raise ValueError(f"Unrecognised argument(s): {', '.join(options)}")
-        if format is not None or datefmt is not None:
-            _handler.setFormatter(logging.Formatter(format, datefmt, style))
-        if level is not None:
-            root.setLevel(level)
-        return
-    if own:
-        root.removeHandler(_handler)
-    _basic_config(**options)
+    own = root.handlers in ([], [_handler])
+    if not own or options.keys() & {"filename", "stream", "handlers"}:
+        if own:
+            root.removeHandler(_handler)
+        return _basic_config(**options)
+    format, style = options.pop("format", None), options.pop("style", "%")
+    datefmt, level = options.pop("datefmt", None), options.pop("level", None)
+    for ignored in ("force", "encoding", "errors", "filemode"):
+        options.pop(ignored, None)
+    if options:
+        raise ValueError(f"Unrecognised argument(s): {', '.join(options)}")
+    if format is not None or datefmt is not None:
+        _handler.setFormatter(logging.Formatter(format, datefmt, style))
+    root.addHandler(_handler)
+    if level is not None:
+        root.setLevel(level)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
@@ -147,9 +161,9 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 def end_lines():
     """At the end of an invocation."""
-    if stdout._line:
+    if stdout._line or stdout._heard:
         stdout.end_line()
-    if stderr._line:
+    if stderr._line or stderr._heard:
         stderr.end_line()
 
 
@@ -157,6 +171,7 @@ def install():
     sys.stdout = sys.__stdout__ = stdout
     sys.stderr = sys.__stderr__ = stderr
     sys.stdin = sys.__stdin__ = io.StringIO("")
-    logging.root.addHandler(_handler)
+    # What loggers without handlers use. Their own level decides: it is enough to set that, as functions elsewhere do.
+    logging.lastResort = LogHandler(stderr)
     logging.basicConfig = _configure
     warnings.showwarning = _show_warning

@@ -5,19 +5,31 @@ position.
 """
 
 import linecache
+import sys
 import traceback
 
-from wit_world.exports.guest import Failure, FailureKind, Position
+from wit_world.exports.guest import Failure, FailureKind, Misfit, Position
 
 from . import files
 from .console import text
 
 # A stack or message longer than this helps nobody, and would travel with every answer.
 _LONGEST = 64 * 1024
+# More of what does not fit helps nobody either.
+_MISFITS = 20
+
+
+# Asked for most of what cannot be had.
+_NATIVE = frozenset({"numpy", "pandas", "scipy", "lxml", "PIL", "regex", "pydantic", "pydantic_core", "sklearn",
+                     "torch", "tensorflow", "cv2", "matplotlib", "cryptography", "psycopg2", "grpc"})
 
 
 class BadArguments(Exception):
     """The event does not fit the function's parameters."""
+
+
+class BadEvent(Exception):
+    """Values of the event are not of their types: `misfits` are their paths, what is wanted and what is there."""
 
 
 class _Source:
@@ -52,7 +64,7 @@ def _is_users(file):
 
 
 def failure(kind, name, message, stack="", at=None):
-    return Failure(kind, text(name), text(message[:_LONGEST]), text(stack[:_LONGEST]), at)
+    return Failure(kind, text(name), text(message[:_LONGEST]), text(stack[:_LONGEST]), at, [])
 
 
 def from_syntax_error(error, in_bytes):
@@ -82,10 +94,23 @@ def from_exception(error):
         message = str(error)
     except BaseException as nested:
         message = f"<str() of it raised {type(nested).__name__}>"
+    message += hint(error)
     name = type(error).__name__
     if not message and kind is FailureKind.OUT_OF_MEMORY:
         message = "out of memory"
     return failure(kind, name, message, _stack(error, name, message), _position_of(error))
+
+
+def hint(error):
+    """What to do about a module that is not there; empty where nothing is to be said."""
+    name = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or not name:
+        return ""
+    if name in sys.stdlib_module_names:
+        return "; this module of the standard library does not exist in a sandbox"
+    if name in _NATIVE:
+        return "; it is made of machine code, or needs a package that is, and cannot run in a sandbox"
+    return "; add the package that it belongs to to `requirements`, or the file to the function's own"
 
 
 def place_of_suspended(coroutine):
@@ -97,6 +122,12 @@ def place_of_suspended(coroutine):
             at = _position_in(frame.f_code, frame.f_lasti, frame.f_lineno)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
     return at
+
+
+def from_bad_event(error):
+    made = failure(FailureKind.MISFIT, "BadEvent", str(error), "", position(*error.place))
+    made.misfits = [Misfit(text(path), text(expected), text(given)) for path, expected, given in error.misfits[:_MISFITS]]
+    return made
 
 
 def from_waiting_for_ever(error):

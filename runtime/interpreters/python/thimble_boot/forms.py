@@ -14,10 +14,11 @@ import unicodedata
 
 from wit_world.exports.guest import FailureKind, Form
 
-from . import calling, errors, files
+from . import apps, calling, errors, files, imports, registry, scripts, signature
 
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_ANSWERS = (ast.Return, ast.Yield, ast.YieldFrom)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -35,6 +36,17 @@ class Program:
         self.form = form
         self.plans = {}
         self.entries = []
+        # The plan of its app, if it has one.
+        self.app = None
+
+    def takes_requests(self):
+        """Whether the function itself is an app, which reads the bodies of requests as they arrive."""
+        return self.app is not None and self.plans.get(None) is self.app
+
+    def signatures(self):
+        """What is known of the entry points' types; of the function itself, where it is none of these."""
+        shown = (plan.shown(entry) for entry, plan in self.plans.items() if entry is not None or not self.entries)
+        return [each for each in shown if each is not None]
 
 
 def read(source, provided):
@@ -46,14 +58,30 @@ def read(source, provided):
     module = _module(source.name)
     namespace = module.__dict__
     namespace.update(provided)
-    if _is_body(tree):
-        return _read_body(source, tree, namespace)
+    registry.take()
+    main = _registers_itself(tree)
+    is_body = not main and _is_body(tree)
+    imports.begin(source, is_body and (bool(source.parameters) or _answers(tree)))
+    try:
+        imports.check(tree, namespace)
+        if is_body:
+            imports.bring(tree)
+    except imports.NotAllowed as error:
+        raise Refused(imports.failure(error)) from None
+    if is_body:
+        return _read_body(source, tree, namespace, provided)
     if _is_lambda(tree):
         program = Program(Form.EXPRESSION)
         function = eval(_compile(ast.fix_missing_locations(ast.Expression(tree.body[0].value)), source.file, "eval"),
                         namespace)
-        program.plans[None] = calling.plan(function, "the function")
+        program.plans[None] = signature.plan(function, "the function")
         return program
+    if not main and not _has_handler(source, tree) and scripts.is_script(tree, source.code):
+        return _read_script(source, tree, provided)
+    if main:
+        # It registers its functions when it is run, which a module is not.
+        module.__name__ = "__main__"
+        sys.modules["__main__"] = module
     return _read_module(source, tree, namespace)
 
 
@@ -122,10 +150,16 @@ def _is_body(tree):
         return False
     defines_function = False
     for node in _top_level(tree.body):
-        if isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)) or _is_asynchronous(node):
+        if isinstance(node, _ANSWERS) or _is_asynchronous(node):
             return True
-        defines_function = defines_function or isinstance(node, _FUNCTIONS) or bool(_lambda_names(node))
+        defines_function = (defines_function or isinstance(node, _FUNCTIONS) or bool(_lambda_names(node))
+                            or apps.may_be_defined_by(node))
     return not defines_function
+
+
+def _answers(tree):
+    """Whether a body gives a result, or waits: what does neither may be a program that prints."""
+    return any(isinstance(node, _ANSWERS) or _is_asynchronous(node) for node in _top_level(tree.body))
 
 
 def _assigned_names(node):
@@ -137,7 +171,40 @@ def _lambda_names(node):
     return _assigned_names(node) if isinstance(getattr(node, "value", None), ast.Lambda) else []
 
 
-def _read_body(source, tree, namespace):
+def _registers_itself(tree):
+    """Whether a program calls `add_function` and its like of `compute_modules`, which it does when it is run."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "compute_modules":
+            if any(alias.name in ("add_function", "add_functions", "start_compute_module") for alias in node.names):
+                return True
+        elif isinstance(node, ast.Import) and any(alias.name == "compute_modules" for alias in node.names):
+            return True
+    return False
+
+
+def _has_handler(source, tree):
+    """Whether a source has a function that is meant to be called with the event."""
+    names = ("main", identifier(source.name))
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("compute_modules"):
+            return True
+        if isinstance(node, _FUNCTIONS) and (node.name == "handler" or node.name in names
+                                             and len(node.args.posonlyargs + node.args.args) > len(node.args.defaults)):
+            return True
+    return False
+
+
+def _read_script(source, tree, provided):
+    code = _compile(tree, source.file, "exec")
+    program = Program(Form.MODULE)
+    program.plans[None] = signature.Plan(scripts.plan(scripts.run_as_main(code, source.file, provided)))
+    return program
+
+
+def _read_body(source, tree, namespace, provided):
+    answers = _answers(tree)
+    if not answers and not source.parameters and scripts.is_script(tree, source.code):
+        return _read_script(source, tree, provided)
     parameters = {}
     for name in (*(source.parameters or ()), "event", "context"):
         if name.isidentifier() and not keyword.iskeyword(name) and name != "__debug__":
@@ -163,7 +230,12 @@ def _read_body(source, tree, namespace):
     if provided is not None:
         namespace[own] = provided
     program = Program(Form.BODY)
-    program.plans[None] = calling.plan_of_body(function, list(parameters.values()))
+    call = calling.plan_of_body(function, list(parameters.values()))
+    if not answers and not source.parameters:
+        call = scripts.plan(call, scripts.mentions(source.code))
+    elif scripts.mentions(source.code):
+        call = scripts.with_variables(call)
+    program.plans[None] = signature.Plan(call)
     return program
 
 
@@ -186,11 +258,30 @@ def _read_module(source, tree, namespace):
                 names[name] = None
     exec(_compile(tree, source.file, "exec"), namespace)
     program = Program(Form.MODULE)
-    for name in names:
-        function = namespace.get(name)
-        if callable(function):
-            program.plans[name] = calling.plan(function, name)
-            program.entries.append(name)
+    registered = registry.take()
+    app = None if registered else apps.find(namespace)
+    if app is not None and "handler" not in names:
+        # Its other functions are the app's to call: what guards them stands in the app.
+        name, plan = app
+        program.app = program.plans[None] = program.plans[name] = signature.Plan(plan)
+        program.entries.append(name)
+        return program
+    reads_variables = scripts.mentions(source.code)
+    for name in registered or names:
+        function = registered.get(name) or namespace.get(name)
+        if not callable(function):
+            continue
+        try:
+            plan = signature.plan_registered(function, name) if registered else signature.plan(function, name)
+        except signature.Refused as refused:
+            raise Refused(refused.failure) from None
+        if reads_variables:
+            plan.call = scripts.with_variables(plan.call)
+        program.plans[name] = plan
+        program.entries.append(name)
+    if app is not None and app[0] not in program.plans:
+        program.app = program.plans[app[0]] = signature.Plan(app[1])
+        program.entries.append(app[0])
     bare = next((name for name in bare_names if name in program.plans), None)
     if bare is None and len(program.entries) == 1:
         bare = program.entries[0]
@@ -198,6 +289,7 @@ def _read_module(source, tree, namespace):
         program.plans[None] = program.plans[bare]
     if not program.plans:
         message = ("the source defines nothing to invoke: write a function body with `return`, or define "
-                   f"`handler(event, context)`, `{own}`, `main` or any function whose name has no leading underscore")
+                   f"`handler(event, context)`, `{own}`, `main` or any function whose name has no leading underscore, or "
+                   "a WSGI or ASGI app called `app` or `application`")
         raise Refused(errors.failure(FailureKind.NO_HANDLER, "NoHandler", message, "", errors.position(1, 1)))
     return program

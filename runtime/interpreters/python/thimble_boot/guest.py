@@ -11,9 +11,12 @@ import thimble
 from componentize_py_types import Err
 from wit_world.exports.guest import FailureKind, Loaded
 
-from . import console, context, errors, event_loop, forms, functions, instance, retirement, waiting
+from . import (connections, console, context, convertible, delivery, errors, files, forms, functions, instance, retirement,
+               scripts, threads, waiting)
 from .result import NotJson, from_json, to_json
 
+# Results that are neither awaited nor handed over in parts.
+_PLAIN = frozenset({dict, list, tuple, str, int, float, bool, type(None)})
 _PROVIDED = {"thimble": thimble, "cache": thimble.cache, "functions": thimble.functions}
 
 
@@ -39,6 +42,8 @@ class Guest:
         try:
             provided = {**functions.globals_for(source.functions, _reserved), **_PROVIDED}
             program = forms.read(source, provided)
+            signatures = program.signatures()
+            threads.finish()
         except forms.Refused as refused:
             failure = refused.failure
         except waiting.NeverSettles as error:
@@ -47,11 +52,12 @@ class Guest:
             failure = errors.from_exception(error)
         finally:
             _end()
+        files.close_folders()
         _Loaded.fresh = False
         if failure is not None:
             raise Err(failure)
         _Loaded.plans, _Loaded.entries = program.plans, tuple(program.entries)
-        return Loaded(program.form, None in program.plans, program.entries)
+        return Loaded(program.form, None in program.plans, program.entries, program.takes_requests(), signatures)
 
     def invoke(self, entry, event):
         if not _Loaded.fresh:
@@ -66,15 +72,25 @@ class Guest:
                 value = from_json(event)
             except (ValueError, RecursionError) as error:
                 raise errors.BadArguments(f"the event cannot be read as JSON: {error}") from None
-            result = plan(value, context.begin())
-            if hasattr(type(result), "__await__"):
-                result = event_loop.run(result)
-            return to_json(result)
+            result = plan.call(value, context.begin())
+            if type(result) not in _PLAIN:
+                result = delivery.settle(result)
+            if result is delivery.GIVEN:
+                text = "null"
+            else:
+                text = convertible.to_json(result) if plan.typed_result else to_json(result)
+            if waiting.standing_by:
+                threads.finish()
+            return text
         except NotJson as error:
             failure = errors.failure(FailureKind.NOT_JSON, "NotJson", str(error))
         except errors.BadArguments as error:
             failure = errors.failure(FailureKind.BAD_ARGUMENTS, "BadArguments", str(error), "",
-                                     errors.position(error.line, 1) if hasattr(error, "line") else None)
+                                     errors.position(*error.place) if hasattr(error, "place") else None)
+        except errors.BadEvent as error:
+            failure = errors.from_bad_event(error)
+        except scripts.ScriptFailed as error:
+            failure = errors.failure(FailureKind.THROWN, "SystemExit", str(error))
         except waiting.NeverSettles as error:
             failure = errors.from_waiting_for_ever(error)
         except BaseException as error:
@@ -98,7 +114,10 @@ def forget():
 
 def _end():
     """Nothing of an invocation reaches the next one: no half line, no operation."""
+    if waiting.standing_by:
+        threads.forget_all()
     console.end_lines()
+    connections.settle()
     if waiting.anything_under_way():
         waiting.forget_all()
 

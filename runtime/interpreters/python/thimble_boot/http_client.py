@@ -1,7 +1,9 @@
 """Outgoing HTTP: `urllib.request` over the host, and `await thimble.fetch(…)`.
 
-TLS, names, redirects and the list of allowed destinations are the host's. A body is read piece by piece, each piece an
-operation of its own.
+TLS, names, redirects and the list of allowed destinations are the host's, which keeps connections open, too. A body is
+read piece by piece, each piece an operation of its own. `http.client` and what stands on it go over sockets, and so
+does `urllib.request` where a program wants what the host does not do: checks of certificates of its own, a proxy, a
+connection of a class of its own.
 """
 
 import asyncio
@@ -33,6 +35,8 @@ class FetchError(OSError):
 
 
 def _failed(error):
+    # See `connections.explain`.
+    error.with_traceback(None)
     return FetchError(error.value.code.name.lower().replace("_", "-"), error.value.message)
 
 
@@ -150,8 +154,16 @@ def _body_bytes(data):
     return b"".join(data)
 
 
-def _do_open(handler, http_class, request, **_):
-    """Stands in for `AbstractHTTPHandler.do_open`: every opener, also one with cookies, goes through the host."""
+_open_by_socket = urllib.request.AbstractHTTPHandler.do_open
+_USUAL = (http.client.HTTPConnection, http.client.HTTPSConnection)
+
+
+def _do_open(handler, http_class, request, **options):
+    """Stands in for `AbstractHTTPHandler.do_open`: also an opener with cookies goes through the host."""
+    context = options.get("context")
+    proxy = request.has_proxy() or request._tunnel_host
+    if http_class not in _USUAL or proxy or context is not None and not context.is_usual():
+        return _open_by_socket(handler, http_class, request, **options)
     headers = {**request.unredirected_hdrs, **request.headers}
     timeout = request.timeout
     if timeout is socket._GLOBAL_DEFAULT_TIMEOUT:
@@ -255,8 +267,4 @@ def _json_text(value):
 
 
 def install():
-    handler = urllib.request.AbstractHTTPHandler
-    handler.do_open = _do_open
-    both = urllib.request.HTTPHandler
-    both.https_open = both.http_open
-    both.https_request = both.http_request
+    urllib.request.AbstractHTTPHandler.do_open = _do_open

@@ -12,23 +12,36 @@ from wit_world.imports.log import Level
 from . import console, errors, event_loop
 
 _register = signal.signal
+# What is called besides a handler.
+_hooks = []
 
 
 @functools.wraps(_register)
 def _register_and_notify(signalnum, handler):
     before = _register(signalnum, handler)
     if signalnum == signal.SIGTERM:
-        host.notify(callable(signal.getsignal(signalnum)))
+        host.notify(callable(signal.getsignal(signalnum)) or bool(_hooks))
     return before
 
 
+def at_end(hook):
+    """Has something called before this instance ends, after the function's own handler."""
+    _hooks.append(hook)
+    host.notify(True)
+
+
 def tell():
-    """Calls the handler; one that is a coroutine function is awaited."""
+    """Calls the handler, and what else asked for it; what is a coroutine is awaited."""
     handler = signal.getsignal(signal.SIGTERM)
-    if not callable(handler):
-        return
+    if callable(handler):
+        _call(handler, int(signal.SIGTERM), None)
+    for hook in _hooks:
+        _call(hook)
+
+
+def _call(listener, *arguments):
     try:
-        result = handler(int(signal.SIGTERM), None)
+        result = listener(*arguments)
         if hasattr(type(result), "__await__"):
             event_loop.run(result)
     except SystemExit:

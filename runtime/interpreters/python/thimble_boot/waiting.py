@@ -12,9 +12,19 @@ from componentize_py_types import Err
 from wit_world.imports import reactor
 
 _watched = {}
+_generation = 0
+# Of these, what nobody waits for: it does not count as something that could wake anybody.
+_aside = set()
+# Threads that get to run when somebody waits, and what runs them for a sleeper: see `threads`.
+standing_by = []
+run_others = None
 
 
-class NeverSettles(BaseException):
+class Stopped(BaseException):
+    """Ends who waits. Nobody keeps it as the outcome of a call."""
+
+
+class NeverSettles(Stopped):
     """Somebody waits, and nothing is under way that could wake them. No `except Exception` may swallow it."""
 
 
@@ -23,13 +33,27 @@ def watch(operation, finished):
     _watched[operation] = finished
 
 
+def watch_aside(operation, finished):
+    """The same, for news that may come while something else is waited for. `finished` may raise, into whatever waits."""
+    _watched[operation] = finished
+    _aside.add(operation)
+
+
+def attend(operation):
+    """From here on somebody waits for it."""
+    _aside.discard(operation)
+
+
 def cancel(operation):
+    _aside.discard(operation)
     if _watched.pop(operation, None) is not None:
         reactor.cancel(operation)
 
 
 def pump():
     """Waits for one operation to finish; False where none is under way."""
+    if _aside and _watched.keys() <= _aside:
+        return False
     operation = reactor.wait()
     if operation is None:
         return False
@@ -50,8 +74,16 @@ def anything_under_way():
     return bool(_watched)
 
 
+def generation():
+    """Changes when operations are forgotten: what began in another one is not under way any more."""
+    return _generation
+
+
 def forget_all():
+    global _generation
+    _generation += 1
     _watched.clear()
+    _aside.clear()
 
 
 def start_timer(seconds, finished):
@@ -76,6 +108,8 @@ def sleep(seconds, /):
         raise ValueError("sleep length must be non-negative")
     if math.isinf(seconds):
         raise OverflowError("timestamp too large to convert to C PyTime_t")
+    if standing_by:
+        seconds = run_others(seconds)
     over = []
     start_timer(seconds, over.append)
     block_until(lambda: over)

@@ -16,6 +16,19 @@ pub enum Format {
     TarGz,
 }
 
+impl Format {
+    /// By the media type of a request's body.
+    pub fn of_media(media: &str) -> Option<Self> {
+        match media {
+            "application/zip" | "application/x-zip-compressed" => Some(Self::Zip),
+            "application/gzip" | "application/x-gzip" | "application/x-tar+gzip" | "application/x-gtar" => {
+                Some(Self::TarGz)
+            }
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Format {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -3,7 +3,8 @@
 //! What comes out keeps the form of what went in, since the interpreter decides by the text what it is: the body of a
 //! function, a function expression, a script or a module. Nothing is made older than it is: QuickJS knows ES2025 and `using`.
 
-use super::{Place, Refused};
+use super::{Place, Refused, Translated, signatures};
+use crate::deployment::signature::Signature;
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{Declaration, ImportOrExportKind, Program, Statement};
 use oxc::codegen::{Codegen, CodegenOptions, CommentOptions};
@@ -21,12 +22,12 @@ use std::path::Path;
 /// What stands before a function that cannot stand alone.
 const EXPORT: &str = "module.exports=";
 
-/// The JavaScript of a file, its map in the last line.
-pub fn translate(file: &str, text: &str) -> Result<String, Refused> {
+/// The JavaScript of a file, its map in the last line, and the types of its entry points.
+pub fn translate(file: &str, text: &str) -> Result<Translated, Refused> {
     let mut complaints: Vec<Complaint> = Vec::new();
     for reading in readings(file, text) {
         match attempt(file, text, reading) {
-            Ok(code) => return Ok(code),
+            Ok(translated) => return Ok(translated),
             Err(complaint) => complaints.push(complaint),
         }
     }
@@ -86,19 +87,21 @@ fn readings(file: &str, text: &str) -> Vec<Reading> {
     ways.into_iter().flatten().flat_map(|way| kinds.iter().map(move |kind| read(way, *kind))).collect()
 }
 
-fn attempt(file: &str, text: &str, reading: Reading) -> Result<String, Complaint> {
+fn attempt(file: &str, text: &str, reading: Reading) -> Result<Translated, Complaint> {
     let done = compile(file, text, reading)?;
     match done.function_at {
         // Its imports stand before the function, so it is no expression any more.
         Some(at) if reading.export_at.is_none() => {
-            Ok(compile(file, text, Reading { export_at: Some(at), ..reading })?.code)
+            let again = compile(file, text, Reading { export_at: Some(at), ..reading })?;
+            Ok(Translated { code: again.code, signatures: done.signatures })
         }
-        _ => Ok(done.code),
+        _ => Ok(Translated { code: done.code, signatures: done.signatures }),
     }
 }
 
 struct Compiled {
     code: String,
+    signatures: Vec<Signature>,
     /// Where the one function of the file begins, if the translation put other statements before it.
     function_at: Option<usize>,
 }
@@ -117,6 +120,8 @@ fn compile(file: &str, original: &str, reading: Reading) -> Result<Compiled, Com
     let semantic = SemanticBuilder::new_compiler().with_excess_capacity(2.0).with_enum_eval(true).build(&program);
     refuse(&semantic.diagnostics)?;
     let scoping = semantic.semantic.into_scoping();
+    // Before the types are gone.
+    let signatures = signatures::of_program(&allocator, &program);
     let is_module = program.body.iter().any(is_module_syntax);
     program.source_type = if is_module { reading.kind.with_module(true) } else { reading.kind.with_script(true) };
     let options = transformations(&program, is_module);
@@ -140,7 +145,7 @@ fn compile(file: &str, original: &str, reading: Reading) -> Result<Compiled, Com
         code.truncate(code.trim_end().len());
         code.push_str(&format!("\n//# sourceMappingURL={}\n", map.to_data_url()));
     }
-    Ok(Compiled { code, function_at: lone_function(&program) })
+    Ok(Compiled { code, signatures, function_at: lone_function(&program) })
 }
 
 /// What is done to a program beside taking its types away.

@@ -3,6 +3,7 @@
 //! A slot is used again for its image once the pages that were written are copied back. Nothing is unmapped and nothing
 //! faulted in for that: a kernel that does neither lets threads fork side by side.
 
+use crate::engine::faults::one_page_each;
 use crate::engine::image::Image;
 use crate::engine::pages::{PAGE, small_pages, written};
 use crate::limits;
@@ -48,6 +49,9 @@ impl Slot {
         }
         // Each mapping began anew with what the kernel does by itself, and none of them is written to yet.
         small_pages(slot.at(0), reserved)?;
+        if from_base >= limits::LARGE_BASE {
+            one_page_each(slot.at(0) as usize, from_base);
+        }
         slot.copy_scattered(image);
         Ok(slot)
     }

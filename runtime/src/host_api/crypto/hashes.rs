@@ -1,6 +1,6 @@
 //! Digests and HMACs, whose state goes to the guest and comes back with the next piece.
 
-use super::{Answer, Bytes, Hash, invalid};
+use super::{Answer, Bytes, Hash, bounded, invalid};
 use digest::common::BlockSizeUser;
 use digest::common::hazmat::SerializableState;
 use digest::{Digest, Output};
@@ -26,6 +26,7 @@ macro_rules! with_hash {
 pub(super) use with_hash;
 
 pub(super) fn update(hash: Hash, state: &[u8], data: &[u8]) -> Answer<Bytes> {
+    bounded(&[data])?;
     with_hash!(hash, D => {
         let mut hasher = resume::<D>(state)?;
         hasher.update(data);
@@ -34,11 +35,13 @@ pub(super) fn update(hash: Hash, state: &[u8], data: &[u8]) -> Answer<Bytes> {
 }
 
 pub(super) fn finish(hash: Hash, state: &[u8], data: &[u8]) -> Answer<Bytes> {
+    bounded(&[data])?;
     with_hash!(hash, D => Ok(resume::<D>(state)?.chain_update(data).finalize().to_vec()))
 }
 
 /// The state is the inner hash's, which has taken in the key already.
 pub(super) fn hmac_update(hash: Hash, key: &[u8], state: &[u8], data: &[u8]) -> Answer<Bytes> {
+    bounded(&[key, data])?;
     with_hash!(hash, D => {
         let inner = if state.is_empty() { Keyed::<D>::new(key).inner } else { resume(state)? };
         Ok(inner.chain_update(data).serialize().to_vec())
@@ -46,6 +49,7 @@ pub(super) fn hmac_update(hash: Hash, key: &[u8], state: &[u8], data: &[u8]) -> 
 }
 
 pub(super) fn hmac_finish(hash: Hash, key: &[u8], state: &[u8], data: &[u8]) -> Answer<Bytes> {
+    bounded(&[key, data])?;
     with_hash!(hash, D => {
         let Keyed { inner, outer } = Keyed::<D>::new(key);
         let inner = if state.is_empty() { inner } else { resume(state)? };

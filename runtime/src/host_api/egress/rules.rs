@@ -8,6 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules(Vec<Rule>);
 
+/// The ports of `http:` and `https:`.
+const HTTP_PORTS: [u16; 2] = [80, 443];
+
 #[derive(Clone, Debug, PartialEq)]
 struct Rule {
     target: Target,
@@ -57,10 +60,11 @@ impl Rules {
         if allowed { Ok(()) } else { Err(EgressError::HostProhibited { host: host.into(), port }) }
     }
 
-    /// Whether a host may be connected to without HTTP: only where its entry names the port, since such a connection can carry
-    /// anything.
+    /// Whether a host may be connected to without HTTP: where its entry names the port, since such a connection can carry
+    /// anything. Without a port, an entry means HTTP's own two: clients in the guest bring HTTP and TLS along.
     pub(super) fn allow_socket(&self, host: &str, port: u16) -> Result<(), EgressError> {
-        let named = Self(self.0.iter().filter(|rule| rule.port.is_some()).cloned().collect());
+        let own = HTTP_PORTS.contains(&port);
+        let named = Self(self.0.iter().filter(|rule| own || rule.port.is_some()).cloned().collect());
         named.allow_host(host, port).map_err(|_| EgressError::SocketProhibited { host: host.into(), port })
     }
 
@@ -196,6 +200,17 @@ mod tests {
             |rules: &[&str]| Rules::parse(rules.iter().copied()).unwrap().allow_socket("db.test", 5432).is_ok();
         assert!(allowed(&["db.test:5432"]) && allowed(&["*.test:5432"]) && allowed(&["*:5432"]));
         assert!(!allowed(&["db.test"]) && !allowed(&["*"]) && !allowed(&["db.test:5433", "db.test"]) && !allowed(&[]));
+    }
+
+    #[test]
+    fn an_entry_without_a_port_allows_sockets_to_the_ports_of_http() {
+        let allowed =
+            |rules: &[&str], port| Rules::parse(rules.iter().copied()).unwrap().allow_socket("api.test", port).is_ok();
+        for port in [80, 443] {
+            assert!(allowed(&["api.test"], port) && allowed(&["*"], port) && allowed(&["*.test"], port));
+            assert!(!allowed(&["other.test"], port) && !allowed(&["api.test:8080"], port) && !allowed(&[], port));
+        }
+        assert!(!allowed(&["api.test"], 8080) && !allowed(&["*"], 22));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 // HTTP as Node's client has it, over the host's: TLS, names, connections and their re-use are the host's business. The body of a
-// request is sent once it is whole.
+// request goes as a whole where it is written and ended at once, and otherwise while it is written.
 "use strict";
 const { Readable, Writable } = require("node:stream");
 const { Buffer } = require("node:buffer");
 const EventEmitter = require("node:events");
+const { begin, feedAll, giveUp } = require("thimble:upload");
 const { urlToHttpOptions } = require("node:url");
 const { codes, coded, notSupported, checkNumber } = require("thimble:node-errors");
 const { ERR_HTTP_HEADERS_SENT, ERR_HTTP_INVALID_HEADER_VALUE, ERR_INVALID_ARG_TYPE, ERR_INVALID_CHAR, ERR_INVALID_HTTP_TOKEN, ERR_INVALID_PROTOCOL, ERR_UNESCAPED_CHARACTERS } = codes;
@@ -147,13 +148,20 @@ class Socket extends EventEmitter {
   }
 }
 
+// Whether anything in options is about how a connection is secured.
+const saysOfTls = (options) =>
+  options.rejectUnauthorized === false || ["ca", "cert", "key", "pfx", "secureContext"].some((name) => options[name] !== undefined && options[name] !== null);
+
 class ClientRequest extends OutgoingMessage {
   #pieces = [];
   #operation;
+  // The request whose body goes out while it is written.
+  #fed;
   #timer;
   #wait = 0;
   #closed = false;
   #options;
+  #security;
   constructor(input, options, callback) {
     if (typeof input === "string") input = urlToHttpOptions(new URL(input));
     else if (input instanceof URL) input = urlToHttpOptions(input);
@@ -186,6 +194,8 @@ class ClientRequest extends OutgoingMessage {
     this.maxHeadersCount = null;
     this.res = null;
     this.#options = { ...options, hostname, port, encrypted };
+    const shared = this.agent.options;
+    if (encrypted && (saysOfTls(options) || (shared && saysOfTls(shared)))) this.#security = require("thimble:tls-options").securityOf(options, shared);
     const { headers } = options;
     if (Array.isArray(headers)) {
       if (headers.every((one) => Array.isArray(one))) for (const [name, value] of headers) this.appendHeader(name, value);
@@ -232,14 +242,22 @@ class ClientRequest extends OutgoingMessage {
     return this;
   }
   _write(chunk, _, done) {
+    if (this.#fed !== undefined) return feedAll(this.#fed, chunk, () => done());
     this.#pieces.push(chunk);
+    if (this.#pieces.length === 1) {
+      // What is written and ended at once goes as a whole, with its length.
+      setImmediate(() => {
+        if (!this.destroyed && !this.writableFinished && !this.headersSent) this.#send(true);
+      });
+    }
     done();
   }
   _final(done) {
-    this.#send();
+    if (this.#fed !== undefined) return feedAll(this.#fed, undefined, () => done());
+    if (!this.headersSent) this.#send(false);
     done();
   }
-  #send() {
+  #send(goesOn) {
     const { hostname, port, encrypted } = this.#options;
     const name = hostname.includes(":") && !hostname.startsWith("[") ? `[${hostname}]` : hostname;
     const address = `${encrypted ? "https" : "http"}://${name}:${port}${this.path.startsWith("/") || this.path.startsWith("?") ? "" : "/"}${this.path}`;
@@ -250,10 +268,12 @@ class ClientRequest extends OutgoingMessage {
     const pairs = this._pairs();
     const headers = [];
     for (let at = 0; at < pairs.length; at += 2) {
-      if (!/^(host|content-length|transfer-encoding|connection|expect|keep-alive)$/i.test(pairs[at])) headers.push(pairs[at], pairs[at + 1]);
+      if (!/^(host|transfer-encoding|connection|expect|keep-alive)$/i.test(pairs[at]) && (goesOn || !/^content-length$/i.test(pairs[at]))) headers.push(pairs[at], pairs[at + 1]);
     }
     try {
-      this.#operation = host.send(this.method, address, headers, body, "manual", () => this.#answer());
+      const start = goesOn ? begin : host.send;
+      this.#operation = start(this.method, address, headers, body, "manual", () => this.#answer(), this.#security);
+      if (goesOn) this.#fed = this.#operation;
     } catch (error) {
       process.nextTick(() => this.destroy(networkError(error, this.#options)));
     }
@@ -281,6 +301,7 @@ class ClientRequest extends OutgoingMessage {
     process.nextTick(() => this.emit("close"));
   }
   _destroy(error, done) {
+    if (this.#fed !== undefined && !this.writableFinished) giveUp(this.#fed);
     if (this.#operation !== undefined) host.cancel(this.#operation);
     this.#operation = undefined;
     this.socket?.destroy();

@@ -145,6 +145,7 @@ function emitWarning(warning, type, code) {
 let exiting;
 function exit(code = process.exitCode) {
   const error = exiting = coded(Error, "ERR_PROCESS_EXIT", `process.exit(${code ?? ""}) was called: it ends this invocation without a result. Return from the handler instead`);
+  error.exitCode = Number(code ?? 0);
   tasks.exit(error);
   throw error;
 }

@@ -2,14 +2,9 @@
 "use strict";
 const { Socket, _normalizeArgs: normalize } = require("node:net");
 const { notSupported } = require("thimble:node-errors");
+const { securityOf } = require("thimble:tls-options");
 
 const natives = host.natives("tcp");
-
-function textOf(pem) {
-  if (pem === undefined || pem === null) return undefined;
-  if (Array.isArray(pem)) return pem.map(textOf).join("\n");
-  return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
-}
 
 function protocolsOf(protocols) {
   if (!protocols) return [];
@@ -17,12 +12,9 @@ function protocolsOf(protocols) {
 }
 
 function settingsOf(options, host) {
-  const context = options.secureContext?.options ?? {};
-  if (options.cert ?? options.pfx ?? context.cert ?? context.pfx) throw notSupported("tls: a client\'s own certificate", "authenticate by a password or a token");
   return {
     servername: options.servername || host || "localhost",
-    ca: textOf(options.ca ?? context.ca),
-    verify: options.rejectUnauthorized !== false,
+    ...securityOf(options, options.secureContext?.options),
     protocols: protocolsOf(options.ALPNProtocols),
   };
 }

@@ -145,8 +145,14 @@ function requestOf(event) {
   const { headers, rawPath, rawQueryString, isBase64Encoded } = event;
   const scheme = headers["x-forwarded-proto"] === "https" ? "https" : "http";
   const url = `${scheme}://${headers.host ?? "localhost"}${rawPath}${rawQueryString && `?${rawQueryString}`}`;
-  const bodiless = event.body === undefined || http.method === "GET" || http.method === "HEAD";
-  const body = bodiless ? undefined : isBase64Encoded ? Uint8Array.fromBase64(event.body) : host.encode(event.body);
+  const takesBody = http.method !== "GET" && http.method !== "HEAD";
+  if (event.body === undefined) {
+    const request = new Request(url, { method: http.method, headers });
+    const announced = headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+    const arrives = takesBody && announced ? host.natives("requests").take() : undefined;
+    return arrives === undefined ? request : host.require("thimble:fetch").arriving(request, arrives);
+  }
+  const body = !takesBody ? undefined : isBase64Encoded ? Uint8Array.fromBase64(event.body) : host.encode(event.body);
   return new Request(url, { method: http.method, headers, body });
 }
 

@@ -8,7 +8,7 @@ const { encode, decode, read, chunk, close } = host;
 const isStream = (value) => typeof value === "object" && value !== null && typeof value.getReader === "function" && typeof value.tee === "function";
 
 /** Starts an operation of the host and answers what `finished` says once it is there. */
-export function started(start, finished, signal) {
+export function started(start, finished, signal, failure = networkError) {
   return new Promise((resolve, reject) => {
     let forget;
     let operation;
@@ -17,13 +17,13 @@ export function started(start, finished, signal) {
       try {
         resolve(finished(operation));
       } catch (error) {
-        reject(networkError(error));
+        reject(failure(error));
       }
     };
     try {
       operation = start(done);
     } catch (error) {
-      return reject(networkError(error));
+      return reject(failure(error));
     }
     if (signal) {
       forget = host.require("thimble:abort").onAbort(signal, () => {
@@ -47,6 +47,8 @@ export class Body {
   #remote = null;
   #stream = null;
   #signal;
+  // What an error of the host's becomes.
+  #failure;
   #used = false;
   #isShared = false;
 
@@ -63,10 +65,11 @@ export class Body {
     return body;
   }
   /** A body of the host's, by its number. */
-  static ofRemote(number, signal) {
+  static ofRemote(number, signal, failure) {
     const body = new Body();
     body.#remote = number;
     body.#signal = signal;
+    body.#failure = failure;
     return body;
   }
 
@@ -94,7 +97,7 @@ export class Body {
         },
       });
     } else {
-      const [remote, signal] = [this.#remote, this.#signal];
+      const [remote, signal, failure] = [this.#remote, this.#signal, this.#failure];
       this.#stream = new ReadableStream({
         type: "bytes",
         start(controller) {
@@ -106,7 +109,7 @@ export class Body {
           });
         },
         async pull(controller) {
-          const piece = await started((done) => read(remote, done), chunk, signal);
+          const piece = await started((done) => read(remote, done), chunk, signal, failure);
           if (piece !== undefined) return controller.enqueue(piece);
           controller.close();
           controller.byobRequest?.respond(0);
@@ -140,7 +143,7 @@ export class Body {
     if (this.#remote === null) return this.#bytes;
     const pieces = [];
     for (;;) {
-      const piece = await started((done) => read(this.#remote, done), chunk, this.#signal);
+      const piece = await started((done) => read(this.#remote, done), chunk, this.#signal, this.#failure);
       if (piece === undefined) return joined(pieces);
       pieces.push(piece);
     }

@@ -35,6 +35,11 @@ function addressOf(input) {
 
 let requestState;
 
+/// Gives a request the body that arrives under a number of the host's.
+export let arriving;
+
+const brokenOff = (error) => new TypeError(error.message, { cause: error });
+
 export class Request {
   #state;
   #headers;
@@ -96,6 +101,10 @@ export class Request {
   static {
     requestState = (request) => ({ ...request.#state, body: request.#body, headers: request.#headers, signal: request.#signal ?? request.#source });
     mix("Request", Request, (request) => request.#body);
+    arriving = (request, number) => {
+      request.#body = Body.ofRemote(number, null, brokenOff);
+      return request;
+    };
   }
   get method() { return this.#state.method; }
   get url() { return this.#state.url; }
@@ -241,10 +250,24 @@ export async function fetch(input, init = undefined) {
   if (request.url.startsWith("data:")) return host.require("thimble:data-urls").respond(request, made);
   const headers = [];
   for (const [name, value] of wire(request.headers)) headers.push(name, value);
-  const body = request.body === null ? undefined : await request.body.consume();
+  const { body, method, url, redirect } = request;
   let head;
   try {
-    head = await started((done) => send(request.method, request.url, headers, body, request.redirect, done), headOf, signal);
+    if (body !== null && body.buffered === undefined) {
+      if (body.unusable) throw new TypeError("Body is unusable: it has been read already, or is being read");
+      const { begin, upload } = host.require("thimble:upload");
+      head = await new Promise((resolve, reject) => {
+        const answered = started((done) => {
+          const operation = begin(method, url, headers, undefined, redirect, done);
+          upload(operation, body.stream, reject);
+          return operation;
+        }, headOf, signal);
+        answered.then(resolve, reject);
+      });
+    } else {
+      const bytes = body === null ? undefined : await body.consume();
+      head = await started((done) => send(method, url, headers, bytes, redirect, done), headOf, signal);
+    }
   } catch (failure) {
     if (failure instanceof TypeError) failure.stack = here.stack;
     throw failure;

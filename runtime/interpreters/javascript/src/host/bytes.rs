@@ -2,6 +2,8 @@
 //!
 //! An encoding is a number, the same as in `modules/node/buffer.js`.
 
+use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
 use crate::js::{Result, Thrown, Value};
 use crate::natives::{Arguments, Native};
 
@@ -40,57 +42,118 @@ impl Encoding {
             Self::Utf8 => text.text()?.into_bytes(),
             Self::Latin1 | Self::Ascii => text.with_units(|units| units.iter().map(|unit| *unit as u8).collect())?,
             Self::Utf16 => text.with_units(|units| units.iter().flat_map(|unit| unit.to_le_bytes()).collect())?,
-            Self::Hex => text.with_units(from_hex)?,
-            Self::Base64 | Self::Base64Url => text.with_units(from_base64)?,
+            Self::Hex => text.with_units(|units| from_hex(&narrowed(units)))?,
+            Self::Base64 | Self::Base64Url => text.with_units(|units| from_base64(&narrowed(units)))?,
         })
     }
 
-    fn decode(self, bytes: &[u8]) -> Value {
+    /// The same as a new `Uint8Array`; in one step where the text is as most are.
+    fn encode_new(self, text: &Value) -> Result<Value> {
+        let made = text.with_latin1(|text| match self {
+            Self::Utf8 if !text.is_ascii() => Ok(None),
+            Self::Utf16 => Ok(None),
+            Self::Utf8 | Self::Latin1 | Self::Ascii => Value::bytes(text).map(Some),
+            Self::Hex => Value::filled_bytes(text.len() / 2, |out| hex_simd::decode(even(text), out).is_ok()),
+            Self::Base64 | Self::Base64Url => {
+                let text = unpadded(text);
+                let url_safe = memchr::memchr2(b'-', b'_', &text[..text.len().min(PROBE)]).is_some();
+                let strict = if url_safe { URL_SAFE_NO_PAD } else { STANDARD_NO_PAD };
+                // A length that cannot be is seen there, too.
+                Value::filled_bytes(text.len() * 3 / 4, |out| strict.decode(text, out).is_ok())
+            }
+        });
+        match made {
+            Some(Ok(Some(bytes))) => Ok(bytes),
+            Some(Err(thrown)) => Err(thrown),
+            _ => Value::bytes(&self.encode(text)?),
+        }
+    }
+
+    fn decode(self, bytes: &[u8]) -> Result<Value> {
         match self {
-            Self::Utf8 => Value::string(&String::from_utf8_lossy(bytes)),
-            Self::Latin1 => Value::string(&bytes.iter().map(|byte| char::from(*byte)).collect::<String>()),
-            Self::Ascii => Value::string(&bytes.iter().map(|byte| char::from(byte & 0x7f)).collect::<String>()),
+            Self::Utf8 => Ok(Value::string(&String::from_utf8_lossy(bytes))),
+            Self::Latin1 => Value::latin1(bytes.len(), |mut out| {
+                // SAFETY: both are as long.
+                unsafe { out.as_mut_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+            }),
+            Self::Ascii => {
+                let seven: Vec<u8> = bytes.iter().map(|byte| byte & 0x7f).collect();
+                Self::Latin1.decode(&seven)
+            }
             Self::Utf16 => {
                 let units: Vec<u16> =
                     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-                Value::units(&units)
+                Ok(Value::units(&units))
             }
-            Self::Hex => Value::string(&to_hex(bytes)),
-            Self::Base64 => Value::string(&to_base64(bytes, BASE64, true)),
-            Self::Base64Url => Value::string(&to_base64(bytes, BASE64_URL, false)),
+            Self::Hex => Value::latin1(bytes.len() * 2, |out| {
+                let _ = hex_simd::encode(bytes, out, hex_simd::AsciiCase::Lower);
+            }),
+            Self::Base64 => Value::latin1(STANDARD.encoded_length(bytes.len()), |out| {
+                let _ = STANDARD.encode(bytes, out);
+            }),
+            Self::Base64Url => Value::latin1(URL_SAFE_NO_PAD.encoded_length(bytes.len()), |out| {
+                let _ = URL_SAFE_NO_PAD.encode(bytes, out);
+            }),
         }
     }
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// How much of a text is looked at to tell which of the two alphabets it is in; where that is wrong, it only costs time.
+const PROBE: usize = 4096;
+
+/// The units as bytes. Zero, for what no byte is, is in none of the alphabets.
+fn narrowed(units: &[u16]) -> Vec<u8> {
+    units.iter().map(|&unit| u8::try_from(unit).unwrap_or(0)).collect()
+}
+
+fn even(text: &[u8]) -> &[u8] {
+    &text[..text.len() & !1]
+}
+
+fn unpadded(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|&letter| letter != b'=').map_or(0, |last| last + 1);
+    &text[..end]
+}
 
 /// The bytes up to the first pair that is not hexadecimal, as Node takes it.
-fn from_hex(units: &[u16]) -> Vec<u8> {
-    let digit = |unit: u16| char::from_u32(unit.into()).and_then(|digit| digit.to_digit(16));
-    let pair = |pair: &[u16]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
-    units.chunks_exact(2).map_while(pair).collect()
+fn from_hex(text: &[u8]) -> Vec<u8> {
+    let digit = |letter: u8| char::from(letter).to_digit(16);
+    let pair = |pair: &[u8]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+    text.chunks_exact(2).map_while(pair).collect()
 }
 
-fn to_hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
+/// Not in either alphabet.
+const NO_LETTER: u8 = 0xff;
+/// The end.
+const PAD: u8 = 0xfe;
+
+/// What each letter of Base64 stands for, in both alphabets at once.
+const LETTERS: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut letters = [NO_LETTER; 256];
+    let mut six = 0;
+    while six < alphabet.len() {
+        letters[alphabet[six] as usize] = six as u8;
+        six += 1;
+    }
+    letters[b'-' as usize] = 62;
+    letters[b'_' as usize] = 63;
+    letters[b'=' as usize] = PAD;
+    letters
+};
 
 /// Both alphabets at once; what is in neither is skipped, and a `=` ends it. No library is as lenient as Node.
-fn from_base64(units: &[u16]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(units.len() / 4 * 3 + 3);
+fn from_base64(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
     let (mut held, mut bits) = (0u32, 0);
-    for &unit in units {
-        let six = match u8::try_from(unit).unwrap_or(0) {
-            letter @ b'A'..=b'Z' => letter - b'A',
-            letter @ b'a'..=b'z' => letter - b'a' + 26,
-            digit @ b'0'..=b'9' => digit - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'=' => break,
-            _ => continue,
-        };
+    for &letter in text {
+        let six = LETTERS[letter as usize];
+        if six >= PAD {
+            if six == PAD {
+                break;
+            }
+            continue;
+        }
         held = held << 6 | u32::from(six);
         bits += 6;
         if bits >= 8 {
@@ -101,21 +164,6 @@ fn from_base64(units: &[u16]) -> Vec<u8> {
     bytes
 }
 
-fn to_base64(bytes: &[u8], alphabet: &[u8; 64], pads: bool) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let held = three.iter().fold(0u32, |held, byte| held << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            if place <= three.len() {
-                text.push(char::from(alphabet[(held >> (18 - 6 * place) & 63) as usize]));
-            } else if pads {
-                text.push('=');
-            }
-        }
-    }
-    text
-}
-
 /// `decode(bytes, encoding, start, end)`
 fn decode(arguments: &Arguments) -> Result<Value> {
     let encoding = Encoding::of(arguments, 1)?;
@@ -123,12 +171,12 @@ fn decode(arguments: &Arguments) -> Result<Value> {
     arguments.value(0).with_bytes(|bytes| {
         let end = end.min(bytes.len());
         encoding.decode(bytes.get(start..end).unwrap_or_default())
-    })
+    })?
 }
 
 /// `encode(text, encoding)`: new bytes.
 fn encode(arguments: &Arguments) -> Result<Value> {
-    Value::bytes(&Encoding::of(arguments, 1)?.encode(&arguments.value(0))?)
+    Encoding::of(arguments, 1)?.encode_new(&arguments.value(0).to_string()?)
 }
 
 /// `write(bytes, text, offset, length, encoding)`: how many bytes were written, of whole characters only.

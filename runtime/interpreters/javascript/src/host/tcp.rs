@@ -43,21 +43,24 @@ pub fn resume() {
     }
 }
 
-/// TLS as an object says it: servername, ca, verify, protocols.
+/// TLS as an object says it: servername, ca, verify, protocols, cert and key.
 fn tls_of(options: &Value) -> Result<Option<tcp::Tls>> {
     if !options.is_object() {
         return Ok(None);
     }
-    let authorities = options.get("ca")?;
     let protocols = options.get("protocols")?;
     let count = if protocols.is_object() { protocols.get("length")?.to_f64()? as usize } else { 0 };
     Ok(Some(tcp::Tls {
         server_name: options.get("servername")?.text()?,
-        authorities: if authorities.is_nullish() { None } else { Some(authorities.text()?) },
+        authorities: options.get("ca")?.optional_text()?,
         verify: options.get("verify")?.is_true(),
         protocols: (0..count)
             .map(|index| protocols.get(&index.to_string()).and_then(|name| name.text()))
             .collect::<Result<_>>()?,
+        identity: match options.get("cert")?.optional_text()? {
+            Some(chain) => Some(tcp::Identity { chain, key: options.get("key")?.text()? }),
+            None => None,
+        },
     }))
 }
 

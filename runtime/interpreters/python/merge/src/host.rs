@@ -109,7 +109,7 @@ impl<'a> Host<'a> {
 }
 
 /// Calls a function with the caller's own parameters.
-fn pass_on(body: &mut Function, parameters: usize, function: u32) {
+pub fn pass_on(body: &mut Function, parameters: usize, function: u32) {
     for parameter in (0..).take(parameters) {
         body.instructions().local_get(parameter);
     }

@@ -11,6 +11,7 @@ mod constant;
 mod host;
 mod image;
 mod immortal;
+mod lists;
 mod merge;
 mod module;
 mod numbering;

@@ -36,6 +36,7 @@ pub fn merge(component: &[u8]) -> anyhow::Result<Vec<u8>> {
         let indices = numbering.indices(part, usual)?;
         merged.add(module, &indices).with_context(|| format!("merging part {part}"))?;
     }
+    numbering.pop_list()?.add(&mut merged.functions, &mut merged.code);
     merged.add_functions_for_host(&numbering, usual);
     merged.export(&numbering, &lifts)?;
     println!("{} objects are immortal now", immortal::make(merged.image.bytes_mut())?);

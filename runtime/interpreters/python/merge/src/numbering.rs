@@ -5,9 +5,14 @@ use anyhow::{Context as _, bail, ensure};
 use wasmparser::{Import, TypeRef};
 
 use crate::host::Host;
+use crate::lists::{FREE, POP_LIST, PopList};
 use crate::module::{Module, Space};
 use crate::wiring::{Export, Source, Wiring};
 use crate::world::World;
+
+/// A function of the world that is answered inside, and the one of libc that does what it says.
+const CLOSE_FOLDERS: &str = "close-folders";
+const RESET_FOLDERS: &str = "__wasilibc_reset_preopens";
 
 pub struct Numbering<'a> {
     pub host: Host<'a>,
@@ -56,6 +61,9 @@ impl<'a> Numbering<'a> {
         let mut numbering = Self { host: Host::default(), wiring, modules, world, first, total, imports: 0 };
         for (part, module) in modules.iter().enumerate() {
             for import in module.imported(Space::Function) {
+                if import.name == CLOSE_FOLDERS {
+                    continue;
+                }
                 if let Source::Host { .. } = wiring.source(part, import.module, import.name)? {
                     numbering.host_import(part, import)?;
                 }
@@ -82,11 +90,13 @@ impl<'a> Numbering<'a> {
 
     fn import(&mut self, part: usize, space: Space, import: &Import<'a>, usual: u32) -> anyhow::Result<u32> {
         match self.wiring.source(part, import.module, import.name)? {
+            Source::Export(_) if import.name == POP_LIST => Ok(self.made()),
             Source::Export(export) => self.export(export, space),
+            Source::Host { .. } if import.name == CLOSE_FOLDERS => self.defined_function(RESET_FOLDERS),
             Source::Host { realloc } => {
                 let index = self.host_import(part, import)?;
                 match realloc.map(|realloc| self.core_function(realloc)).transpose()? {
-                    Some(allocator) if allocator != usual => Ok(self.made() + self.host.detour(index, allocator)?),
+                    Some(allocator) if allocator != usual => Ok(self.made() + 1 + self.host.detour(index, allocator)?),
                     _ => Ok(index),
                 }
             }
@@ -110,6 +120,30 @@ impl<'a> Numbering<'a> {
         }
     }
 
+    /// The index of a function that one of the parts defines and exports.
+    pub fn defined_function(&self, name: &'a str) -> anyhow::Result<u32> {
+        let (part, _) = self.definition(name)?;
+        self.export(Export { part, name }, Space::Function)
+    }
+
+    /// The part that defines and exports a function of that name, and the function's number among those that it defines.
+    fn definition(&self, name: &str) -> anyhow::Result<(usize, usize)> {
+        let defined = |(part, module): (usize, &Module)| match module.exports.get(name) {
+            Some((Space::Function, index)) => {
+                (*index as usize).checked_sub(module.imported(Space::Function).count()).map(|own| (part, own))
+            }
+            _ => None,
+        };
+        self.modules.iter().enumerate().find_map(defined).with_context(|| format!("no part defines {name}"))
+    }
+
+    /// What the first function that is made here consists of.
+    pub fn pop_list(&self) -> anyhow::Result<PopList> {
+        let (part, own) = self.definition(POP_LIST)?;
+        let ty = self.first[part].types + self.modules[part].functions[own];
+        Ok(PopList { pop: self.defined_function(POP_LIST)?, free: self.defined_function(FREE)?, ty })
+    }
+
     /// The index of what a part exports, seen through parts that hand on what they import.
     fn export(&self, Export { part, name }: Export<'a>, wanted: Space) -> anyhow::Result<u32> {
         let module = &self.modules[part];
@@ -130,7 +164,7 @@ impl<'a> Numbering<'a> {
         imports + self.first[part].items[space as usize] + index
     }
 
-    /// The first function that is made here.
+    /// The first function that is made here: that of `lists`, before those for the host.
     fn made(&self) -> u32 {
         self.imports + self.total.items[Space::Function as usize]
     }

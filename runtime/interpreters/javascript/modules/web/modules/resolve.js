@@ -11,7 +11,7 @@ const CONDITIONS = {
   import: ["thimble", "node", "import", "module-sync"],
 };
 // Layers, the packages of the workspace, the shared ones of the operator: a workspace installs only what it wants otherwise.
-const GLOBAL_FOLDERS = ["/opt/nodejs/node_modules", "/var/runtime/node_modules", "/opt/node_modules"];
+const GLOBAL_FOLDERS = ["/opt/nodejs/node_modules", "/opt/node_modules", "/var/runtime/node_modules", "/usr/local/lib/node_modules"];
 
 const { isBuiltin } = host.fileNatives();
 
