@@ -91,7 +91,7 @@ pub struct Invocation {
     /// How this invocation calls other functions. None where nobody has called it.
     pub callee: Option<Arc<dyn functions::Callee>>,
     /// The body of its request, where that is read as it arrives.
-    pub input: Option<Arc<input::Arriving>>,
+    pub input: Option<Arc<input::Unread>>,
     /// Where the function may answer before it ends; none where the caller takes one whole result.
     pub output: Option<Arc<output::Output>>,
 }
@@ -181,11 +181,6 @@ impl State {
 
     /// The invocation is over: whatever it left under way is cancelled.
     pub fn finish(&mut self) {
-        if let Some(unread) = self.reactor.http.unread_request()
-            && let Some(input) = self.invocation.as_ref().and_then(|invocation| invocation.input.as_ref())
-        {
-            input.give_back(unread);
-        }
         self.reactor.clear();
         self.sockets.close_interrupted();
         self.compression.clear();

@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a request meets them; `pipeline` shows its whole path on one screen.
 
 pub mod admin;
+pub mod arriving;
 pub mod auth;
 pub mod cli;
 pub mod config;

@@ -56,10 +56,12 @@ pub const MAX_LAYERS: usize = 5;
 pub const MAX_LAYER_VERSIONS: usize = 200;
 /// A result or a response body that is not streamed: 6 MiB, as common runtimes of functions have it.
 pub const DEFAULT_RESPONSE_SIZE: ByteSize = ByteSize::mib(6);
-/// What is read of a body that is refused, so that a client that is still sending gets to read why, and for how long.
-pub const REFUSED_BODY: ByteSize = ByteSize::mib(16);
-/// See [`REFUSED_BODY`].
-pub const REFUSED_BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// What is read of a body that nobody wants, so that its connection can serve on. A connection with more to come ends.
+pub const UNREAD_BODY: ByteSize = ByteSize::mib(16);
+/// How long a connection that ends goes on to take what its client still sends, so that it gets to read its answer.
+pub const LINGER: Duration = Duration::from_secs(30);
+/// How long it waits for more of it, as does what reads an unwanted body.
+pub const LINGER_QUIET: Duration = Duration::from_secs(2);
 /// Request bodies in memory, over all connections.
 pub const BUFFERED_BODIES: ByteSize = ByteSize::mib(512);
 /// A body up to this size is not counted against [`BUFFERED_BODIES`]: connections are.

@@ -8,10 +8,11 @@ mod operation;
 pub mod request;
 mod stream;
 
+use crate::arriving::Arriving;
 use crate::auth::{Right, Tokens};
 use crate::context::RequestContext;
 use crate::error::RequestError;
-use crate::host_api::input::Arriving;
+use crate::host_api::input::Unread;
 use crate::host_api::log::Log;
 use crate::host_api::{Invocation, Stage};
 use crate::instance::pool::Pools;
@@ -26,7 +27,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use call::Callable;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use request::{Bodies, Input};
 use std::sync::Arc;
 use std::time::Instant;
@@ -50,7 +50,7 @@ impl Pipeline {
     /// Answers an invocation, whatever comes of it.
     pub async fn serve(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         route: Route<'_>,
         context: RequestContext,
     ) -> Response<AnswerBody> {
@@ -71,7 +71,7 @@ impl Pipeline {
 
     async fn invoke(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         route: &Route<'_>,
         context: RequestContext,
         log: &mut Option<Arc<Log>>,
@@ -149,21 +149,8 @@ impl Pipeline {
             return Ok(answered?.map(|body| Either::Right(Either::Left(body))));
         }
         let event = event::of_request(&input.head, route.rest, &input.body, invocation.id);
-        let arriving = input.rest.take().map(|body| Arc::new(Arriving::new(body)));
-        invocation.input.clone_from(&arriving);
-        let answered = self.stream(admission, event, invocation, context, Framing::Bytes).await;
-        if !matches!(answered, Ok(Answered::Stream(_)))
-            && let Some(unread) = arriving.and_then(|body| body.take())
-            && !input.head.headers.contains_key(header::EXPECT)
-        {
-            // The answer goes out meanwhile.
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a body that nobody reads any more, bounded in time and size"
-            )]
-            tokio::spawn(async move { request::drain(std::pin::pin!(unread)).await });
-        }
-        match answered? {
+        invocation.input = input.rest.take().map(|body| Arc::new(Unread::new(body)));
+        match self.stream(admission, event, invocation, context, Framing::Bytes).await? {
             Answered::Result(result) => Ok(event::answer(result)?.map(whole)),
             Answered::Stream(response) => Ok(response.map(|body| Either::Right(Either::Right(body)))),
         }

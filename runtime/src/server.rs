@@ -3,8 +3,10 @@
 //! Invocations go straight to the pipeline; everything else is the control plane's router.
 
 mod flushed;
+mod lingering;
 mod timer;
 
+use crate::arriving::Arriving;
 use crate::context::RequestContext;
 use crate::error::RequestError;
 use crate::limits;
@@ -20,6 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use lingering::Lingering;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -56,7 +59,7 @@ impl Server {
             let server = self.clone();
             let service = service_fn(move |request| server.clone().answer(request));
             builder.timer(ConnectionTimer::default());
-            let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+            let connection = graceful.watch(builder.serve_connection(TokioIo::new(Lingering::new(stream)), service));
             #[expect(clippy::disallowed_methods, reason = "a connection is the root of its requests' work")]
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
@@ -77,7 +80,7 @@ impl Server {
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let context = RequestContext::new();
         // A panic is a defect of ours: it ends this request, and no other.
-        let answered = AssertUnwindSafe(self.dispatch(request, context)).catch_unwind().await;
+        let answered = AssertUnwindSafe(self.dispatch(Arriving::of(request), context)).catch_unwind().await;
         Ok(answered.unwrap_or_else(|_| {
             let error = RequestError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed");
             let answer = error.respond(None, context.started.elapsed());
@@ -85,7 +88,7 @@ impl Server {
         }))
     }
 
-    async fn dispatch(mut self, request: Request<Incoming>, context: RequestContext) -> Response<Body> {
+    async fn dispatch(mut self, request: Request<Arriving>, context: RequestContext) -> Response<Body> {
         let uri = request.uri().clone();
         match routing::invocation(uri.path()) {
             Some(route) => {

@@ -7,13 +7,14 @@ use super::bindings::thimble::runtime::http as wit;
 use super::egress::{BodyError, EgressError, Fetched, Payload, Redirect, tls};
 use super::output::CONNECTION_HEADERS;
 use super::reactor::{Completion, TooMany, fetch_turns};
+use crate::arriving::Arriving;
 use crate::limits;
 use bytes::Bytes;
 use feed::FedBody;
 pub(crate) use feed::Feed;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,10 +33,11 @@ pub(crate) struct Exchanges {
 }
 
 /// A body between two reads.
-pub(crate) struct Body {
-    incoming: Incoming,
-    /// That of its exchange, held until it ends or is closed; none for the body of the request that is being answered.
-    turn: Option<OwnedSemaphorePermit>,
+pub(crate) enum Body {
+    /// The turn of its exchange is held until it ends or is closed.
+    Response { incoming: Incoming, _turn: OwnedSemaphorePermit },
+    /// That of the request that is being answered.
+    Request(Arriving),
 }
 
 /// What `send` came to.
@@ -57,6 +59,15 @@ const EXCHANGE: usize = 2 * limits::FETCH_CHUNK;
 /// Headers that are the host's to set, besides those of the connection; a guest's are left out, as `fetch` has it.
 const OWN_HEADERS: [HeaderName; 3] = [header::HOST, header::EXPECT, header::PROXY_AUTHORIZATION];
 
+impl Body {
+    async fn frame(&mut self) -> Option<hyper::Result<Frame<Bytes>>> {
+        match self {
+            Self::Response { incoming, .. } => incoming.frame().await,
+            Self::Request(arriving) => arriving.frame().await,
+        }
+    }
+}
+
 impl Exchanges {
     pub(super) fn in_use(&self) -> bool {
         !self.bodies.is_empty() || !self.feeds.is_empty()
@@ -65,14 +76,6 @@ impl Exchanges {
     pub(super) fn reset(&mut self) {
         self.sent = 0;
         self.turns = None;
-    }
-
-    /// Takes back the request's body, where it was not read to its end.
-    pub(super) fn unread_request(&mut self) -> Option<Incoming> {
-        if self.bodies.is_empty() {
-            return None;
-        }
-        self.bodies.extract_if(|_, body| body.turn.is_none()).next().map(|(_, body)| body.incoming)
     }
 
     /// The guest gives up a request: what it fed breaks off.
@@ -249,14 +252,14 @@ impl State {
             headers: headers.collect(),
             body: self.reactor.number(),
         };
-        self.reactor.http.bodies.insert(response.body, Body { incoming, turn: Some(turn) });
+        self.reactor.http.bodies.insert(response.body, Body::Response { incoming, _turn: turn });
         Ok(response)
     }
 
     /// Gives a number to the body of the request that is being answered.
-    pub(super) fn read_request(&mut self, incoming: Incoming) -> u64 {
+    pub(super) fn read_request(&mut self, arriving: Arriving) -> u64 {
         let number = self.reactor.number();
-        self.reactor.http.bodies.insert(number, Body { incoming, turn: None });
+        self.reactor.http.bodies.insert(number, Body::Request(arriving));
         number
     }
 
@@ -264,9 +267,9 @@ impl State {
         let mut body = self.reactor.http.bodies.remove(&number).ok_or_else(unknown)?;
         let started = self.reactor.start(async move {
             let outcome = loop {
-                match body.incoming.frame().await {
+                match body.frame().await {
                     None => break Ok(None),
-                    Some(Err(error)) => break Err((error, body.turn.is_none())),
+                    Some(Err(error)) => break Err((error, matches!(body, Body::Request(_)))),
                     // Trailers are left out, as `fetch` has it.
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) if !data.is_empty() => break Ok(Some((data, body))),

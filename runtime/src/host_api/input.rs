@@ -2,30 +2,21 @@
 
 use super::State;
 use super::bindings::thimble::runtime::input as wit;
-use hyper::body::Incoming;
-use std::sync::{Mutex, MutexGuard};
+use crate::arriving::Arriving;
+use std::sync::Mutex;
 
-/// A request's body that nobody has read to its end yet. Whoever reads it holds it.
+/// A request's body that nobody reads yet. Whoever reads it holds it.
 #[derive(Debug)]
-pub struct Arriving(Mutex<Option<Incoming>>);
+pub struct Unread(Mutex<Option<Arriving>>);
 
-impl Arriving {
-    pub fn new(body: Incoming) -> Self {
+impl Unread {
+    pub fn new(body: Arriving) -> Self {
         Self(Mutex::new(Some(body)))
     }
 
     /// The body, where nobody has it.
-    pub fn take(&self) -> Option<Incoming> {
-        self.body().take()
-    }
-
-    /// Gives back what was not read to its end.
-    pub(super) fn give_back(&self, body: Incoming) {
-        *self.body() = Some(body);
-    }
-
-    fn body(&self) -> MutexGuard<'_, Option<Incoming>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    pub fn take(&self) -> Option<Arriving> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
     }
 }
 

@@ -3,6 +3,7 @@
 //! The guest runs in a task of its own, since it may go on producing its body after it has set the head. The task ends
 //! with the guest, with the deadline, or with the client.
 
+use crate::arriving::Arriving;
 use crate::deployment::Function;
 use crate::deployment::upload::{Upload, UploadKind};
 use crate::host_api::Invocation;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +34,7 @@ pub fn whole(bytes: Bytes) -> RequestBody {
 }
 
 /// A body that arrives.
-pub fn arriving(body: Incoming) -> RequestBody {
+pub fn arriving(body: Arriving) -> RequestBody {
     body.map_err(Error::Hyper).boxed_unsync()
 }
 

@@ -1,5 +1,6 @@
 //! A request's body: read within its bounds, and understood as far as the server needs to.
 
+use crate::arriving::Arriving;
 use crate::error::RequestError;
 use crate::invoke::proxy::{self, RequestBody};
 use crate::limits::{self, ByteSize};
@@ -7,7 +8,7 @@ use crate::routing::{Route, Style};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::pin::Pin;
@@ -27,12 +28,12 @@ pub struct Input {
     /// Empty where it is read as it arrives.
     pub body: Bytes,
     /// What is read as it arrives.
-    pub rest: Option<Incoming>,
+    pub rest: Option<Arriving>,
     _room: Option<OwnedSemaphorePermit>,
 }
 
 /// `run` is a POST; `http` takes every method.
-pub fn check_method(request: &Request<Incoming>, route: &Route<'_>) -> Result<(), RequestError> {
+pub fn check_method(request: &Request<Arriving>, route: &Route<'_>) -> Result<(), RequestError> {
     if route.style == Style::Run && request.method() != Method::POST {
         let message = format!("a function is run by POST, not by {}", request.method());
         return Err(RequestError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message));
@@ -48,7 +49,7 @@ impl Bodies {
     /// Reads an invocation's body; not where its program reads it as it arrives, and it is not small.
     pub async fn read(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         style: Style,
         keep_authorization: bool,
         as_it_arrives: bool,
@@ -78,7 +79,6 @@ impl Bodies {
         let hint = body.size_hint();
         let mut body = std::pin::pin!(body);
         if hint.lower() > limit.0 {
-            drain(body.as_mut()).await;
             return Err(too_large(limit));
         }
         if body.is_end_stream() {
@@ -101,10 +101,7 @@ impl Bodies {
         };
         match tokio::time::timeout(limits::BODY_TIMEOUT, whole(body.as_mut(), limit)).await {
             Ok(Ok(Some(bytes))) => Ok((bytes, room)),
-            Ok(Ok(None)) => {
-                drain(body.as_mut()).await;
-                Err(too_large(limit))
-            }
+            Ok(Ok(None)) => Err(too_large(limit)),
             Ok(Err(error)) => {
                 let message = format!("the request's body cannot be read: {}", error.into());
                 Err(RequestError::new(StatusCode::BAD_REQUEST, "bad_request", message))
@@ -135,23 +132,6 @@ async fn whole<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, limit: ByteSize) ->
         }
     }
     Ok(Some(if all.is_empty() { first } else { all.into() }))
-}
-
-/// Reads on for a while, into nothing: a client that is still sending when the connection ends would not see the answer.
-pub(super) async fn drain<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) {
-    if body.size_hint().lower() > limits::REFUSED_BODY.0 {
-        return;
-    }
-    let rest = async {
-        let mut size = 0u64;
-        while let Some(Ok(frame)) = body.frame().await {
-            size += frame.data_ref().map_or(0, |data| data.len() as u64);
-            if size > limits::REFUSED_BODY.0 {
-                return;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(limits::REFUSED_BODY_TIMEOUT, rest).await;
 }
 
 fn too_large(limit: ByteSize) -> RequestError {

@@ -501,7 +501,9 @@ fn a_clients_key_may_have_a_passphrase() {
     };
     assert_eq!(ask("plain"), "echo s");
     assert_eq!(ask("pair"), "echo s");
-    assert_eq!(ask("wrong")[0], "ERR_OSSL_BAD_DECRYPT");
+    // As in Node: one wrong key in 256 makes bytes that end as decrypted ones do, and are no key.
+    let wrong = ask("wrong");
+    assert!(["ERR_OSSL_BAD_DECRYPT", "ERR_OSSL_UNSUPPORTED"].iter().any(|code| wrong[0] == *code), "{wrong}");
     assert_eq!(ask("none")[0], "ERR_MISSING_PASSPHRASE");
     let pfx = ask("pfx");
     assert_eq!(pfx[0], "ERR_NOT_SUPPORTED");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// From top to bottom: a module imports only from those below it. DESIGN's order, with what it leaves open filled in:
 /// `error` stands above all the stages whose errors it knows.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "cli",
     "server",
     "admin",
@@ -24,6 +24,7 @@ const ORDER: [&str; 22] = [
     "store",
     "context",
     "routing",
+    "arriving",
     "limits",
     "cpu",
     "task",

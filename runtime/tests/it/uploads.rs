@@ -157,6 +157,37 @@ fn who_does_not_read_a_body_answers_all_the_same() {
 }
 
 #[test]
+fn who_still_sends_when_the_answer_is_there_gets_to_read_it() {
+    let workspace = Workspace::new()
+        .javascript("early", "export default { fetch: () => new Response('no thanks', { status: 403 }) }")
+        .javascript("event", "export const handler = async (event) => event.body.length")
+        .wasm("component", &PROXY.replace("MEMORY", MEMORY));
+    let functions = workspace.path("");
+    let requests = [
+        (format!("POST {functions}/http/early"), 1u64 << 20, "HTTP/1.1 403"),
+        (format!("POST {functions}/http/event"), 64 << 20, "HTTP/1.1 413"),
+        (format!("POST {functions}/http/component"), 1 << 20, "HTTP/1.1 200"),
+        (format!("PUT {functions}/large"), 1 << 40, "HTTP/1.1 413"),
+    ];
+    for (line, size, answer) in requests {
+        let mut stream = TcpStream::connect(workspace.client.address).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+        let head =
+            format!("{line} HTTP/1.1\r\nhost: x\r\ncontent-type: text/javascript\r\ncontent-length: {size}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("the head is sent");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).expect("the answer begins");
+        assert_eq!(String::from_utf8_lossy(&first), answer, "{line}");
+        // A server that closes now resets the connection at the first byte, and the second write fails.
+        for _ in 0..8 {
+            std::thread::sleep(Duration::from_millis(10));
+            stream.write_all(&[b'x'; 64 << 10]).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        stream.read_to_end(&mut Vec::new()).unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+}
+
+#[test]
 fn a_body_that_breaks_off_or_stands_still_ends() {
     let workspace = Workspace::new().with(json!({ "functions": {
         "f": { "timeout": 1000, "code": "export default { async fetch(request) {
