@@ -4,11 +4,13 @@
 //! resolves to against the private ranges. A name is resolved once, and the address that was checked is connected to.
 
 pub mod addresses;
+mod cause;
 pub mod rules;
 pub mod tls;
 
 use crate::limits;
 use bytes::Bytes;
+use cause::Remembering;
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -36,7 +38,7 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 #[derive(Debug)]
 pub struct Egress {
     rules: Arc<Rules>,
-    client: OnceLock<Client<HttpsConnector<Connector>, Body>>,
+    client: OnceLock<Client<Remembering<HttpsConnector<Connector>>, Body>>,
     sockets: Arc<Semaphore>,
 }
 
@@ -212,7 +214,7 @@ impl Egress {
         sent.await.map_err(|error| explain(&host, &error))
     }
 
-    fn client(&self, config: ClientConfig, idle: usize) -> Client<HttpsConnector<Connector>, Body> {
+    fn client(&self, config: ClientConfig, idle: usize) -> Client<Remembering<HttpsConnector<Connector>>, Body> {
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
@@ -224,7 +226,7 @@ impl Egress {
             .pool_idle_timeout(limits::IDLE_CONNECTION_AGE)
             .pool_max_idle_per_host(idle)
             .http1_max_buf_size(limits::FETCH_CHUNK)
-            .build(https)
+            .build(Remembering(https))
     }
 }
 
@@ -267,9 +269,19 @@ fn location(url: &Url, response: &Response<Incoming>) -> Option<Url> {
     url.join(location).ok()
 }
 
+/// A connection ended before a request could be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("it closed the connection at once")]
+struct Closed;
+
 /// Finds the cause in an error of the client: our own refusal, the resolver's, the connection's, or the protocol's.
 fn explain(host: &str, error: &hyper_util::client::legacy::Error) -> EgressError {
-    let mut deepest: &(dyn std::error::Error + 'static) = error;
+    let cause = cause::of(error);
+    let mut deepest: &(dyn std::error::Error + 'static) = match cause.as_ref().map(|cause| cause.get()) {
+        None => error,
+        Some(Some(cause)) => cause,
+        Some(None) => &Closed,
+    };
     let mut tls = None;
     loop {
         if let Some(own) = deepest.downcast_ref::<Refused>() {
