@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What the clients (and the tests' own servers) run on.
@@ -124,6 +124,21 @@ impl Client {
     pub fn delete(&self, path: &str) -> Answer {
         self.send(Method::DELETE, path, &[], "")
     }
+}
+
+/// How long something takes at best, which must be less than `most`: the other tests share the machine.
+#[track_caller]
+pub fn shortest(most: Duration, mut run: impl FnMut()) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..10 {
+        let began = Instant::now();
+        run();
+        best = best.min(began.elapsed());
+        if best < most {
+            return best;
+        }
+    }
+    panic!("at best it took {best:?}, not less than {most:?}");
 }
 
 impl Answer {
@@ -289,12 +304,12 @@ impl<'a> Workspace<'a> {
     /// Calls a function four times at once that computes until its deadline. A stranger's short call is served meanwhile.
     #[track_caller]
     pub fn lets_others_be_served(&self, function: &str) {
-        let canary = Workspace::new().javascript("f", "let n = 0; for (let i = 0; i < 1e6; i++) n += i; return n");
+        let canary = Workspace::new().javascript("f", "let n = 0; for (let i = 0; i < 3e5; i++) n += i; return n");
         std::thread::scope(|scope| {
             let running: Vec<_> = (0..4).map(|_| scope.spawn(|| self.run(function, json!({})).status)).collect();
             let mut served = 0;
             while !running.iter().any(|one| one.is_finished()) {
-                assert_eq!(canary.result("f"), json!(499_999_500_000_u64));
+                assert_eq!(canary.result("f"), json!(44_999_850_000_u64));
                 served += 1;
             }
             assert!(served > 3, "{served} calls");

@@ -305,7 +305,7 @@ fn a_billion_iterations_end_at_the_deadline_and_nobody_waits_for_them() {
     let endless = "return require('crypto').pbkdf2Sync('x', 'y', 2 ** 31 - 1, 32, 'sha256').length;";
     let short = "return require('crypto').pbkdf2Sync('x', 'y', 1000, 32, 'sha256').length;";
     let hostile = Workspace::new().with(json!({ "functions": {
-        "endless": { "code": endless, "timeout": 3000 }, "short": { "code": short, "timeout": 20000 },
+        "endless": { "code": endless, "timeout": 6000 }, "short": { "code": short, "timeout": 20000 },
     }}));
     let stranger = Workspace::new().javascript("f", "return 7").javascript("short", short);
     stranger.result("short");
@@ -318,13 +318,13 @@ fn a_billion_iterations_end_at_the_deadline_and_nobody_waits_for_them() {
             assert_eq!(stranger.result("short"), 32);
             slowest = slowest.max(began.elapsed());
         }
-        assert!(slowest < Duration::from_millis(1500), "a stranger waited {slowest:?}");
+        assert!(slowest < Duration::from_millis(3000), "a stranger waited {slowest:?}");
         for call in attack {
-            call.join().expect("an answer").fails(504, "timeout", "3000 ms");
+            call.join().expect("an answer").fails(504, "timeout", "6000 ms");
         }
     });
     // The work ended with its invocations: its turns are free.
     let began = Instant::now();
     assert_eq!(hostile.result("short"), 32);
-    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }

@@ -1,6 +1,6 @@
 //! What was acknowledged survives: kills at any moment, damage on disk, a clean stop.
 
-use crate::client::Workspace;
+use crate::client::{Workspace, shortest};
 use crate::server::{Home, Server, Setup, compiled};
 use ::http::Method;
 use serde_json::{Value, json};
@@ -240,7 +240,7 @@ fn a_data_folder_has_one_server() {
 fn a_stop_lets_what_runs_finish_and_takes_nothing_new() {
     let server = Server::start("");
     let workspace = Workspace::on(&server)
-        .javascript("slow", "cache.began = 1; await new Promise(r => setTimeout(r, 1000)); return 'finished'")
+        .javascript("slow", "cache.began = 1; await new Promise(r => setTimeout(r, 3000)); return 'finished'")
         .javascript("began", "return cache.began ?? 0");
     let address = server.address();
     let answer = std::thread::scope(|scope| {
@@ -250,7 +250,7 @@ fn a_stop_lets_what_runs_finish_and_takes_nothing_new() {
         // From then on nobody is let in, while the function goes on.
         let began = Instant::now();
         while TcpStream::connect(address).is_ok() {
-            assert!(began.elapsed() < Duration::from_millis(900), "new connections are still accepted");
+            assert!(began.elapsed() < Duration::from_millis(2500), "new connections are still accepted");
             std::thread::yield_now();
         }
         slow.join().expect("an answer")
@@ -278,16 +278,8 @@ fn an_idle_server_stops_at_once_even_with_open_connections() {
 #[test]
 fn a_later_start_is_quick() {
     Server::shared().is_well();
-    let best = (0..3)
-        .map(|_| {
-            let began = Instant::now();
-            drop(Server::start(""));
-            began.elapsed()
-        })
-        .min()
-        .expect("three");
-    // 200 ms on an idle machine and optimised; here other tests run, and the server is not optimised.
-    assert!(best < Duration::from_secs(2), "{best:?}");
+    // 200 ms on an idle machine and optimised; the server is not optimised here.
+    shortest(Duration::from_secs(2), || drop(Server::start("")));
 }
 
 #[test]

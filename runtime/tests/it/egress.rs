@@ -1,6 +1,6 @@
 //! Outgoing HTTP: nothing without a rule, nothing private that is not named, every hop checked; many at once.
 
-use crate::client::{RUNTIME, Workspace, accept};
+use crate::client::{RUNTIME, Workspace, accept, shortest};
 use crate::components::{MEMORY, PROXY};
 use ::http::{Request, Response, header};
 use bytes::Bytes;
@@ -442,14 +442,10 @@ return len([r.text() for r in all])" },
     }}));
     for function in ["js", "py"] {
         workspace.run(function, json!({ "url": url })).expect(200);
-        // The other tests share the machine: the best of three counts.
-        let took = (0..3).map(|_| {
-            let began = Instant::now();
+        let best = shortest(Duration::from_millis(400), || {
             assert_eq!(workspace.run(function, json!({ "url": url })).result(), 10);
-            began.elapsed()
         });
-        let best = took.min().expect("three");
-        assert!(best >= Duration::from_millis(100) && best < Duration::from_millis(400), "{function} took {best:?}");
+        assert!(best >= Duration::from_millis(100), "{function} took {best:?}");
     }
 }
 
@@ -479,8 +475,8 @@ return n" },
 fn a_request_that_outlasts_the_deadline_is_ended_with_it() {
     let upstream = Upstream::start();
     let workspace = Workspace::new().with(json!({ "egress": ["127.0.0.1"], "functions": {
-        "js": { "timeout": 300, "code": "if (!event.url) return 'well'; return await (await fetch(event.url)).text()" },
-        "py": { "timeout": 300, "language": "python", "code": "
+        "js": { "timeout": 600, "code": "if (!event.url) return 'well'; return await (await fetch(event.url)).text()" },
+        "py": { "timeout": 600, "language": "python", "code": "
 import urllib.request
 return urllib.request.urlopen(event['url']).read().decode() if 'url' in event else 'well'" },
         "aborts": { "code": "
@@ -490,8 +486,8 @@ return urllib.request.urlopen(event['url']).read().decode() if 'url' in event el
     for function in ["js", "py"] {
         assert_eq!(workspace.result(function), "well");
         let began = Instant::now();
-        workspace.run(function, event.clone()).fails(504, "timeout", "300 ms");
-        assert!(began.elapsed() < Duration::from_millis(1800), "{:?}", began.elapsed());
+        workspace.run(function, event.clone()).fails(504, "timeout", "600 ms");
+        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
         assert_eq!(workspace.result(function), "well");
     }
     assert_eq!(workspace.run("aborts", event).result(), "TimeoutError");

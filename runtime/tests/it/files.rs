@@ -461,7 +461,7 @@ fn tmp_has_a_quota_that_comes_back() {
     let server = Server::start("[limits]\ntmp_size = \"1mb\"\n");
     let workspace = Workspace::on(&server);
     let workspace = workspace.javascript("f", FILL);
-    workspace.client.put(&workspace.path("/brief?timeout=500"), "text/javascript", FILL).expect(201);
+    workspace.client.put(&workspace.path("/brief?timeout=1500"), "text/javascript", FILL).expect(201);
     let bytes = |entry: &str, bytes: u64| workspace.run(&format!("f.{entry}"), json!({ "bytes": bytes })).result();
     for _ in 0..2 {
         assert_eq!(bytes("fill", MIB), "done", "just what is allowed");

@@ -70,17 +70,17 @@ fn a_top_level_runs_once_for_all_instances_and_restarts() {
 #[test]
 fn a_slow_top_level_costs_its_deploy_and_no_call() {
     let server = Server::start("");
-    let slow = "const until = Date.now() + 1500; while (Date.now() < until); export default () => 7";
+    let slow = "const until = Date.now() + 4000; while (Date.now() < until); export default () => 7";
     let workspace = Workspace::on(&server)
         .javascript("js", slow)
-        .python("py", "import time\ntime.sleep(1.5)\ndef handler(event): return 7");
+        .python("py", "import time\ntime.sleep(4)\ndef handler(event): return 7");
     let name = workspace.name.clone();
     let server = Server::restart(server.kill());
     let workspace = Workspace::named(&server, &name);
     for function in ["js", "py"] {
         let began = Instant::now();
         assert_eq!(workspace.result(function), 7);
-        assert!(began.elapsed() < Duration::from_millis(750), "{function} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(2), "{function} took {:?}", began.elapsed());
     }
 }
 

@@ -67,7 +67,7 @@ fn globals_stay_in_a_warm_instance_of_one_function_and_go_nowhere_else() {
 fn an_instance_that_trapped_is_never_used_again() {
     for (media, code) in [("text/javascript", JS), ("text/x-python", PY)] {
         let workspace = Workspace::new();
-        workspace.client.put(&workspace.path("/f?timeout=400&memory=96"), media, code).expect(201);
+        workspace.client.put(&workspace.path("/f?timeout=1000&memory=96"), media, code).expect(201);
         for then in ["trap", "loop", "memory"] {
             assert_eq!(workspace.result("f")[0], 0, "before {then}");
             assert_eq!(workspace.result("f")[0], 1, "before {then}");

@@ -54,7 +54,7 @@ impl Hostile {
             if let Some(limit) = self.asked.strip_prefix("timeout=").filter(|_| error.code == "timeout") {
                 let limit = Duration::from_millis(limit.parse().expect("a number"));
                 // The machine is shared with the other tests; what counts is that it ends.
-                assert!(took >= limit && took < limit + Duration::from_millis(1500), "{}\ntook {took:?}", self.code);
+                assert!(took >= limit && took < limit + Duration::from_secs(5), "{}\ntook {took:?}", self.code);
             }
             assert_eq!(workspace.result("f"), "well", "after {}", self.code);
             assert_eq!(CANARY.result("ok"), "right", "after {}", self.code);
@@ -66,7 +66,7 @@ impl Hostile {
 #[test]
 fn a_deadline_ends_what_does_not_end_by_itself() {
     let code = &["timeout"][..];
-    let limit = "timeout=300";
+    let limit = "timeout=500";
     for work in [
         "while (true) {}",
         "for (;;) await null",

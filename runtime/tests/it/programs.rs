@@ -422,7 +422,7 @@ fn programs_end_with_the_functions_deadline() {
     ] {
         let workspace = deploy(code, &json!({ "timeout": 400 }));
         for _ in 0..2 {
-            timely(&workspace, Duration::from_secs(3)).fails(504, "timeout", "400 ms");
+            timely(&workspace, Duration::from_secs(6)).fails(504, "timeout", "400 ms");
         }
     }
     // One that is still running when the answer is there is gone: eight more find room.

@@ -171,6 +171,7 @@ async def app(scope, receive, send):
         await send(head())
         await send(body(b"now", True))
         try:
+            cache["waits"] = True
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             cache["cancelled"] = True
@@ -417,7 +418,9 @@ fn an_asgi_app_answers_as_it_sends() {
     eventually("it is told that its client left", || workspace.result("look")["left"] == json!("http.disconnect"));
     drop(get(&workspace, "/http/f/listens"));
     eventually("whoever listens is told", || workspace.result("look")["heard"] == json!("http.disconnect"));
-    drop(get(&workspace, "/http/f/waits"));
+    let reader = get(&workspace, "/http/f/waits");
+    eventually("it waits", || workspace.result("look")["waits"] == json!(true));
+    drop(reader);
     eventually("whoever waits is cancelled", || workspace.result("look")["cancelled"] == json!(true));
 }
 

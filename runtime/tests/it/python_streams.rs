@@ -159,26 +159,30 @@ fn a_function_runs_no_faster_than_its_client_reads_and_ends_with_it() {
 fn a_function_that_waits_ends_with_its_client() {
     for (code, expected) in [
         (
-            "import time\ndef handler(event):\n    try:\n        yield 'x'\n        time.sleep(60)\n    except GeneratorExit:\n        \
+            "import time\ndef handler(event):\n    try:\n        yield 'x'\n        cache['waits'] = True\n        time.sleep(60)\n    except GeneratorExit:\n        \
           cache['end'] = 'exit'\n        raise\n    finally:\n        time.sleep(0.01)\n        cache['closed'] = True\n",
             "exit",
         ),
         (
-            "import asyncio\nasync def handler(event):\n    try:\n        yield 'x'\n        await asyncio.sleep(60)\n    \
+            "import asyncio\nasync def handler(event):\n    try:\n        yield 'x'\n        cache['waits'] = True\n        await asyncio.sleep(60)\n    \
           except asyncio.CancelledError:\n        cache['end'] = 'cancelled'\n        raise\n    finally:\n        \
           await asyncio.sleep(0.01)\n        cache['closed'] = True\n",
             "cancelled",
         ),
         (
-            "import asyncio\ndef handler(event):\n    try:\n        yield 'x'\n        asyncio.run(asyncio.sleep(60))\n    finally:\n        \
+            "import asyncio\ndef handler(event):\n    try:\n        yield 'x'\n        cache['waits'] = True\n        asyncio.run(asyncio.sleep(60))\n    finally:\n        \
           cache['end'] = 'run'\n        cache['closed'] = True\n",
             "run",
         ),
     ] {
-        let workspace =
-            Workspace::new().python("f", code).python("look", "return [cache.get('end'), cache.get('closed')]");
-        drop(get(&workspace, "/http/f"));
-        eventually("its `finally` block runs", || workspace.result("look") == json!([expected, true]));
+        let workspace = Workspace::new()
+            .python("f", code)
+            .python("look", "return [cache.get('waits'), cache.get('end'), cache.get('closed')]");
+        let reader = get(&workspace, "/http/f");
+        // At its part it would end otherwise.
+        eventually("it waits", || workspace.result("look")[0] == json!(true));
+        drop(reader);
+        eventually("its `finally` block runs", || workspace.result("look") == json!([true, expected, true]));
     }
 }
 

@@ -341,7 +341,7 @@ fn who_did_not_ask_or_ended_for_cause_is_not_called() {
         "inside": format!("{listening} export default () => {{ process.removeListener('SIGTERM', f); return 1 }}"),
         "signals": "process.on('SIGINT', () => fetch(process.env.TO + 'wrong')); export default () => 1",
         "uncalled": { "code": format!("{listening} export default () => 1"), "provisionedConcurrency": 3 },
-        "late": { "code": format!("{listening} export default () => {{ for (;;); }}"), "timeout": 50 },
+        "late": { "code": format!("{listening} export default () => {{ for (;;); }}"), "timeout": 500 },
         "large": format!("{listening} export default () => {{ const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)) }}"),
         "py": { "language": "python", "code": "
 import signal, urllib.request

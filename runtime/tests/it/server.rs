@@ -169,13 +169,13 @@ impl Server {
         rustix::process::kill_process(pid, signal).expect("it runs");
     }
 
-    /// `GET /healthz` answers, within a second.
+    /// `GET /healthz` answers soon, whatever runs.
     #[track_caller]
     pub fn is_well(&self) {
         let began = Instant::now();
         let answer: Answer = self.client.get("/healthz");
         assert_eq!((answer.status, answer.text()), (200, "ok\n"));
-        assert!(began.elapsed() < Duration::from_secs(1), "/healthz took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(3), "/healthz took {:?}", began.elapsed());
     }
 }
 
