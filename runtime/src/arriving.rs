@@ -60,11 +60,14 @@ impl Drop for Arriving {
 }
 
 async fn read_out(mut body: Incoming) {
-    let mut size = 0;
-    while let Ok(Some(Ok(frame))) = tokio::time::timeout(limits::LINGER_QUIET, body.frame()).await {
-        size += frame.data_ref().map_or(0, |data| data.len() as u64);
-        if size > limits::UNREAD_BODY.0 {
-            return;
+    let reading = async {
+        let mut size = 0;
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(limits::LINGER_QUIET, body.frame()).await {
+            size += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if size > limits::UNREAD_BODY.0 {
+                return;
+            }
         }
-    }
+    };
+    let _ = tokio::time::timeout(limits::LINGER, reading).await;
 }

@@ -58,9 +58,10 @@ pub const MAX_LAYER_VERSIONS: usize = 200;
 pub const DEFAULT_RESPONSE_SIZE: ByteSize = ByteSize::mib(6);
 /// What is read of a body that nobody wants, so that its connection can serve on. A connection with more to come ends.
 pub const UNREAD_BODY: ByteSize = ByteSize::mib(16);
-/// How long a connection that ends goes on to take what its client still sends, so that it gets to read its answer.
+/// How long such a body is read, and how long a connection that ends goes on to take what its client still sends, so that it gets to
+/// read its answer.
 pub const LINGER: Duration = Duration::from_secs(30);
-/// How long it waits for more of it, as does what reads an unwanted body.
+/// How long either waits for more.
 pub const LINGER_QUIET: Duration = Duration::from_secs(2);
 /// Request bodies in memory, over all connections.
 pub const BUFFERED_BODIES: ByteSize = ByteSize::mib(512);

@@ -492,7 +492,7 @@ fn idle(server: &Server) -> u64 {
 }
 
 /// Shorter than the sweeper's period.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(8);
 
 #[test]
 fn provisioned_instances_are_ready_soon_after_a_deploy_that_left_their_function() {
