@@ -85,7 +85,7 @@ fn workspace(code: &str, ports: &[u16]) -> Option<Workspace<'static>> {
     let egress: Vec<_> = ports.iter().flat_map(|port| hosts.map(|host| format!("{host}:{port}"))).collect();
     let workspace = Workspace::on(&SERVER).with(json!({ "egress": egress, "functions": {} }));
     let answer = workspace.put("f", "application/zip", bundle);
-    assert!(answer.status < 300, "{}", answer.text());
+    assert!(answer.status < 300, "{}\n{}", answer.text(), SERVER.home().log());
     Some(workspace)
 }
 

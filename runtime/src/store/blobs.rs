@@ -136,7 +136,15 @@ impl Blobs {
     /// Gives a file a second name in another folder; where the file system knows no links, it is copied.
     pub(super) fn link(&self, hash: Hash, folder: &Dir, name: &str) -> io::Result<()> {
         let own = hash.to_string();
-        match self.0.hard_link(&own, folder, name) {
+        // Another deploy may put the same content in this one's place just then: the kernel finds no file for that moment.
+        let mut linked = self.0.hard_link(&own, folder, name);
+        for _ in 0..LINK_TRIES {
+            if !matches!(&linked, Err(error) if error.kind() == io::ErrorKind::NotFound && self.0.exists(&own)) {
+                break;
+            }
+            linked = self.0.hard_link(&own, folder, name);
+        }
+        match linked {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
             Err(_) => {
@@ -160,6 +168,9 @@ impl Blobs {
 
 /// More files or folders than this are written first and then made durable together: an `fsync` takes about a millisecond.
 pub(super) const ONE_BY_ONE: usize = 16;
+
+/// How often a link to a file that is being replaced is tried again.
+const LINK_TRIES: usize = 16;
 
 /// When a file is made durable.
 #[derive(Clone, Copy, PartialEq)]
